@@ -1,0 +1,58 @@
+# What a person types. Python 3.11 and make are all that must be there; Node.js comes as a wheel.
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export NO_MKDOCS_2_WARNING := 1
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: serve build test check lock clean install
+.DELETE_ON_ERROR:
+
+serve: install
+	mkdocs serve
+
+build: install
+	mkdocs build
+
+test: install $(VENV)/.browser build
+	ruff check .
+	ruff format --check .
+	mypy
+	pytest
+
+install: $(VENV)/.installed docs/vendor/.installed
+
+# The environment is made anew when what is locked has changed.
+$(VENV)/.installed: requirements.txt requirements-dev.txt pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "make: $(PYTHON) is not installed; name another with: make PYTHON=..."; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	pip install -r requirements.txt -r requirements-dev.txt
+	pip install --no-deps -e .
+	touch $@
+
+docs/vendor/.installed: package-lock.json $(VENV)/.installed
+	npm ci --no-progress
+	rm -rf docs/vendor
+	mkdir -p docs/vendor/katex/fonts
+	cp node_modules/mermaid/dist/mermaid.min.js docs/vendor/
+	cp node_modules/katex/dist/katex.min.js node_modules/katex/dist/katex.min.css docs/vendor/katex/
+	cp node_modules/katex/dist/fonts/*.woff2 docs/vendor/katex/fonts/
+	touch $@
+
+$(VENV)/.browser: $(VENV)/.installed
+	python tests/browser/install.py
+	touch $@
+
+# Take the newest versions that fit together, and lock them.
+lock:
+	rm -rf .cache/lock
+	$(PYTHON) -m venv .cache/lock
+	.cache/lock/bin/pip install -r requirements.in
+	{ echo '# Locked by `make lock` from requirements.in; do not edit.'; .cache/lock/bin/pip freeze | sed 's/+cpu$$//'; } > requirements.txt
+	.cache/lock/bin/pip install -r requirements-dev.in
+	{ echo '# Locked by `make lock` from requirements-dev.in; do not edit.'; .cache/lock/bin/pip freeze | sed 's/+cpu$$//' | grep -vxFf requirements.txt; } > requirements-dev.txt
+	npm install --package-lock-only
+
+clean:
+	rm -rf site .site.partial .cache

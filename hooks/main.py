@@ -1,0 +1,97 @@
+"""MkDocs events in build order; the work is in the package qa.
+
+With mkdocs-static-i18n a build is one pass a language: the second runs inside the first's
+on_post_build, and all events but on_startup and on_shutdown happen in each pass.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from pathlib import Path
+from typing import Any
+
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.exceptions import PluginError
+from mkdocs.plugins import event_priority
+from mkdocs.structure.files import Files
+from mkdocs.structure.pages import Page
+from mkdocs.utils import get_relative_url
+
+from qa.failures import Failures
+from qa.site import Project, Site, prepare
+
+log = logging.getLogger("mkdocs.qa")
+
+
+class State:
+    """What one command carries from event to event."""
+
+    building = False
+    target: Path | None = None
+    staged: Path | None = None
+    failed = False
+    site: Site | None = None
+
+
+def _later_pass(config: MkDocsConfig) -> bool:
+    i18n: Any = config.plugins.get("i18n")
+    return i18n is not None and i18n.building
+
+
+def on_startup(command: str, dirty: bool) -> None:
+    State.building = command == "build"
+    # With -q MkDocs sets the level of the logger, and then --strict counts no warnings.
+    logger = logging.getLogger("mkdocs")
+    for handler in logger.handlers:
+        handler.setLevel(max(handler.level, logger.level))
+    logger.setLevel(min(logger.level, logging.INFO))
+
+
+@event_priority(100)
+def on_config(config: MkDocsConfig) -> MkDocsConfig:
+    # The site is built beside the last good one and takes its place when nothing went wrong.
+    if State.building and State.target is None:
+        State.target = Path(config.site_dir)
+        State.staged = State.target.with_name(f".{State.target.name}.partial")
+        config.site_dir = str(State.staged)
+    return config
+
+
+def on_pre_build(config: MkDocsConfig) -> None:
+    if _later_pass(config):
+        return
+    try:
+        State.site = prepare(Project(Path(config.docs_dir).parent))
+    except Failures as error:
+        raise PluginError(str(error)) from error
+
+
+def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    assert State.site is not None and page.file.abs_src_path is not None
+    to_root = get_relative_url(".", page.url).rstrip("/") + "/"
+    rendered = State.site.render(Path(page.file.abs_src_path), to_root)
+    return markdown if rendered is None else rendered
+
+
+@event_priority(-200)
+def on_post_build(config: MkDocsConfig) -> None:
+    if _later_pass(config):
+        return
+    assert State.site is not None
+    State.site.write_runs(Path(config.site_dir))
+
+
+def on_build_error(error: Exception) -> None:
+    State.failed = True
+
+
+def on_shutdown() -> None:
+    if State.target is None or State.staged is None or not State.staged.exists():
+        return
+    if not State.failed:
+        shutil.rmtree(State.target, ignore_errors=True)
+        State.staged.rename(State.target)
+        log.info(f"Site ready in {State.target}")
+    else:
+        shutil.rmtree(State.staged)

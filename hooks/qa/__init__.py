@@ -1,0 +1,9 @@
+"""Large-Model Engineering Q&A: run the examples, check the pages, put the results into them.
+
+`qa.examples` runs notebooks and knows nothing of pages or MkDocs; `qa.pages` makes Markdown out of
+Markdown and results and knows nothing of processes; `qa.site` calls both, and is called by
+`hooks/main.py` (MkDocs) and `qa.cli` (the `qa` command).
+"""
+
+LANGUAGES = ("zh", "en")
+"""Folders below docs/, the source language first."""

@@ -1,0 +1,77 @@
+"""The `qa` command: what an author does without building the site."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from pathlib import Path
+
+from qa.examples import notebook as notebooks
+from qa.examples.outputs import HTML, TEXT
+from qa.examples.pool import run_all
+from qa.failures import Failures
+from qa.site import Project, prepare
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="qa", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name, summary in (
+        ("check", "run what has no result yet and check every page, without building the site"),
+        ("run", "run notebooks and show their outputs"),
+        ("sync", "write the .ipynb of each .py"),
+    ):
+        command = commands.add_parser(name, help=summary)
+        if name != "check":
+            command.add_argument("names", nargs="*", metavar="theme/slug", help="default: all")
+    options = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    project = Project(Path.cwd())
+    if not project.notebooks.is_dir():
+        parser.error("no notebooks/ here: call qa in the folder that holds mkdocs.yml")
+    try:
+        if options.command == "check":
+            prepare(project)
+        else:
+            {"run": _run, "sync": _sync}[options.command](project, options.names)
+    except Failures as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+def _read(project: Project, names: list[str]) -> list[notebooks.Notebook]:
+    found = {f"{path.parent.name}/{path.stem}": path for path in notebooks.find(project.notebooks)}
+    for name in names:
+        if name not in found:
+            raise SystemExit(f"qa: no notebook {name}; there are: {', '.join(found)}")
+    return [notebooks.read(found[name]) for name in names or found]
+
+
+def _sync(project: Project, names: list[str]) -> None:
+    for book in _read(project, names):
+        if notebooks.write_pair(book):
+            print(f"wrote {book.pair.relative_to(project.root)}")
+
+
+def _run(project: Project, names: list[str]) -> None:
+    runs = run_all(_read(project, names), project.cache)
+    for name, result in runs.results.items():
+        print(f"=== {name}: {result.seconds:.1f} s, {result.peak_memory_bytes / 2**20:.0f} MiB")
+        for cell, ran in result.cells.items():
+            print(f"--- {cell} ({ran.seconds:.2f} s)")
+            for output in ran.outputs:
+                data = output.get("data", {})
+                kind = next(iter(data), "")
+                text = output.get("text") or data.get(TEXT) or data.get(HTML) or f"[{kind}]"
+                print(text if output["output_type"] != "error" else output["evalue"])
+        print("--- values")
+        for variable, value in result.values.items():
+            print(f"{variable} = {value!r}")
+    if runs.failures:
+        raise Failures(runs.failures)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,219 @@
+"""Read a paired notebook: the percent-format .py is the truth, the .ipynb is derived from it."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import jupytext
+import nbformat
+from IPython.core.inputtransformer2 import TransformerManager
+
+from qa.failures import Failure, Failures
+
+MARKER = re.compile(r"^# %%(?!%|[A-Za-z])", re.M)
+"""The line that begins a cell; `# %%bash` is a commented cell magic and begins none."""
+
+DEFAULT_SECONDS = 10
+MAXIMUM_SECONDS = 30
+
+KERNELSPEC = {"display_name": "Python 3", "language": "python", "name": "python3"}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell; `line` is the 1-based line of the .py on which its source begins."""
+
+    kind: str
+    source: str
+    line: int
+    name: str = ""
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Notebook:
+    """A notebook as its author wrote it.
+
+    `files` maps the names under which the run finds its companion files to their paths: everything
+    below `<theme>/<slug>/`, and the modules beside the notebook that its code imports.
+    """
+
+    path: Path
+    cells: tuple[Cell, ...]
+    seconds: float
+    files: dict[str, Path]
+
+    @property
+    def name(self) -> str:
+        return f"{self.path.parent.name}/{self.path.stem}"
+
+    @property
+    def pair(self) -> Path:
+        return self.path.with_suffix(".ipynb")
+
+    @cached_property
+    def code(self) -> tuple[Cell, ...]:
+        return tuple(cell for cell in self.cells if cell.kind == "code")
+
+    def cell(self, name: str) -> Cell | None:
+        return next((cell for cell in self.code if cell.name == name), None)
+
+    def as_ipynb(self) -> nbformat.NotebookNode:
+        """The pair, without outputs: the same bytes for the same .py, at any time and place."""
+        node = nbformat.v4.new_notebook(metadata={"kernelspec": KERNELSPEC})
+        for position, cell in enumerate(self.cells):
+            identity = hashlib.sha256(f"{self.name}/{position}/{cell.kind}".encode()).hexdigest()
+            metadata = {"name": cell.name} if cell.name else {}
+            if cell.tags:
+                metadata |= {"tags": list(cell.tags)}
+            make = getattr(nbformat.v4, f"new_{cell.kind}_cell")
+            node.cells.append(make(cell.source, id=identity[:8], metadata=metadata))
+        return node
+
+
+def is_notebook(path: Path) -> bool:
+    """A .py with a cell marker is a notebook; one without is a module that notebooks import."""
+    return MARKER.search(path.read_text(encoding="utf-8")) is not None
+
+
+def find(folder: Path) -> list[Path]:
+    """The notebooks `<folder>/<theme>/<slug>.py`, in order."""
+    return [path for path in sorted(folder.glob("*/*.py")) if is_notebook(path)]
+
+
+def read(path: Path) -> Notebook:
+    """Parse and check one notebook.
+
+    Raises Failures: bad header, a cell without a name or with another's name, code that Python
+    cannot parse, no code, no assertion.
+    """
+    text = path.read_text(encoding="utf-8")
+    try:
+        node = jupytext.reads(text, fmt="py:percent")
+    except Exception as error:
+        raise Failures([Failure(path, 1, f"not a percent-format notebook: {error}")]) from error
+    markers = [text.count("\n", 0, match.start()) + 1 for match in MARKER.finditer(text)]
+    if len(markers) != len(node.cells):
+        reason = "text before the first cell: begin it with '# %%' or '# %% [markdown]'"
+        raise Failures([Failure(path, 1, reason)])
+    cells = tuple(
+        Cell(
+            cell.cell_type,
+            cell.source,
+            marker + 1,
+            cell.metadata.get("name", ""),
+            tuple(cell.metadata.get("tags", ())),
+        )
+        for cell, marker in zip(node.cells, markers, strict=True)
+    )
+    failures = list(_check_cells(path, cells))
+    seconds = node.metadata.get("qa", {}).get("seconds", DEFAULT_SECONDS)
+    if not isinstance(seconds, int | float) or not 0 < seconds <= MAXIMUM_SECONDS:
+        reason = f"qa.seconds is {seconds!r}; it must be a number of at most {MAXIMUM_SECONDS}"
+        failures.append(Failure(path, 1, reason))
+    if failures:
+        raise Failures(failures)
+    notebook = Notebook(path, cells, seconds, {})
+    return Notebook(path, cells, seconds, _companions(notebook))
+
+
+def _check_cells(path: Path, cells: tuple[Cell, ...]) -> Iterator[Failure]:
+    code = [cell for cell in cells if cell.kind == "code"]
+    if not code:
+        yield Failure(path, 1, "no code cell")
+        return
+    names = Counter(cell.name for cell in code)
+    asserts = 0
+    for cell in code:
+        if not cell.name:
+            yield Failure(path, cell.line - 1, 'a code cell needs a name: # %% name="..."')
+        elif names[cell.name] > 1:
+            yield Failure(path, cell.line - 1, f'duplicate cell name "{cell.name}"')
+        try:
+            tree = ast.parse(as_python(cell.source))
+        except SyntaxError as error:
+            line = cell.line + (error.lineno or 1) - 1
+            yield Failure(path, line, f'cell "{cell.name}": SyntaxError: {error.msg}')
+        else:
+            asserts += sum(isinstance(node, ast.Assert) for node in ast.walk(tree))
+    if not asserts:
+        yield Failure(path, 1, "no assertion: a notebook must assert what its page claims")
+
+
+def as_python(source: str) -> str:
+    """The cell's code with IPython's magics turned into calls."""
+    return TransformerManager().transform_cell(source)
+
+
+def imported_modules(sources: Iterator[str] | list[str]) -> set[str]:
+    """Top-level names of all modules that the code imports, wherever it does so."""
+    names = set()
+    for source in sources:
+        for node in ast.walk(ast.parse(as_python(source))):
+            if isinstance(node, ast.Import):
+                names |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                names.add(node.module.partition(".")[0])
+    return names
+
+
+def _companions(notebook: Notebook) -> dict[str, Path]:
+    folder = notebook.path.with_suffix("")
+    files = {
+        str(path.relative_to(folder)): path
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    wanted = [cell.source for cell in notebook.code]
+    wanted += [path.read_text(encoding="utf-8") for path in files.values() if path.suffix == ".py"]
+    while wanted:
+        found = {
+            module.name: module
+            for name in imported_modules(wanted)
+            if (module := notebook.path.with_name(f"{name}.py")).is_file()
+            and module.name not in files
+            and not is_notebook(module)
+        }
+        files |= found
+        wanted = [module.read_text(encoding="utf-8") for module in found.values()]
+    return files
+
+
+def write_pair(notebook: Notebook) -> bool:
+    """Write the .ipynb if it differs; True if it was written."""
+    text = nbformat.writes(notebook.as_ipynb()) + "\n"
+    if notebook.pair.exists() and notebook.pair.read_text(encoding="utf-8") == text:
+        return False
+    notebook.pair.write_text(text, encoding="utf-8")
+    return True
+
+
+def check_pair(notebook: Notebook) -> Failure | None:
+    """Compare the pair by content; file times say nothing after a checkout."""
+    fix = f"run: qa sync {notebook.name}"
+    if not notebook.pair.exists():
+        return Failure(notebook.path, 1, f"has no paired {notebook.pair.name}; {fix}")
+    try:
+        pair = nbformat.read(notebook.pair, as_version=4)
+    except Exception as error:
+        return Failure(notebook.pair, 1, f"is no notebook ({error}); {fix}")
+    theirs = [(cell.cell_type, cell.source) for cell in pair.cells]
+    for cell, other in zip(notebook.cells, theirs, strict=False):
+        if (cell.kind, cell.source) != other:
+            label = f'cell "{cell.name}"' if cell.name else "a cell"
+            reason = f"{label} differs from {notebook.pair.name}; {fix}"
+            return Failure(notebook.path, cell.line, reason)
+    if len(theirs) != len(notebook.cells):
+        counts = f"{len(notebook.cells)} cells, {notebook.pair.name} has {len(theirs)}"
+        return Failure(notebook.path, 1, f"has {counts}; {fix}")
+    if notebook.pair.read_text(encoding="utf-8") != nbformat.writes(notebook.as_ipynb()) + "\n":
+        reason = f"{notebook.pair.name} has outputs or other metadata; {fix}"
+        return Failure(notebook.path, 1, reason)
+    return None

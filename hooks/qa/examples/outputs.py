@@ -1,0 +1,98 @@
+"""Jupyter outputs made safe and small: one MIME type each, nothing in it that a browser would run."""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+from typing import Any
+from xml.etree import ElementTree
+
+import nh3
+from PIL import Image
+
+SVG, PNG, WEBP, HTML, TEXT = "image/svg+xml", "image/png", "image/webp", "text/html", "text/plain"
+LARGEST_SVG = 150_000
+"""Characters; a figure with more marks than this is smaller, and faster to draw, as pixels."""
+
+ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
+
+CELL_SPAN = {"colspan", "rowspan", "scope"}
+ALLOWED_TAGS = set(
+    "table caption thead tbody tfoot tr th td p br b strong i em code pre sub sup ul ol li div span".split()
+)
+
+
+def make_safe(outputs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Reduce each output to what a page shows; adjacent pieces of one stream become one."""
+    safe: list[dict[str, Any]] = []
+    for output in outputs:
+        kind = output["output_type"]
+        if kind == "stream":
+            text = ANSI.sub("", output["text"])
+            if safe and safe[-1]["output_type"] == "stream" and safe[-1]["name"] == output["name"]:
+                safe[-1]["text"] += text
+            else:
+                safe.append({"output_type": "stream", "name": output["name"], "text": text})
+        elif kind == "error":
+            error = {key: ANSI.sub("", output[key]) for key in ("ename", "evalue")}
+            safe.append({"output_type": "error", **error, "traceback": []})
+        elif kind in ("display_data", "execute_result"):
+            data = dict([_safest(output["data"])])
+            safe.append({"output_type": "display_data", "data": data, "metadata": {}})
+    return safe
+
+
+def _safest(data: dict[str, Any]) -> tuple[str, str]:
+    if SVG in data and (len(data[SVG]) <= LARGEST_SVG or PNG not in data):
+        return SVG, safe_svg(data[SVG])
+    if PNG in data:
+        return WEBP, png_to_webp(data[PNG])
+    if HTML in data:
+        return HTML, safe_html(data[HTML])
+    return TEXT, ANSI.sub("", data.get(TEXT, ""))
+
+
+def safe_html(html: str) -> str:
+    """Tables and simple text only: no script, style, handler, class, link or image."""
+    clean = nh3.clean(
+        html,
+        tags=ALLOWED_TAGS,
+        clean_content_tags={"script", "style"},
+        attributes={"th": CELL_SPAN, "td": CELL_SPAN},
+    )
+    # pandas leaves the corner above the index empty; a header without text confuses a screen reader.
+    return clean.replace("<th></th>", "<td></td>").strip()
+
+
+def safe_svg(svg: str) -> str:
+    """Drop scripts, foreign content, handlers and every reference that leaves the drawing.
+
+    Raises ValueError if the text is no well-formed SVG document.
+    """
+    for prefix, uri in (("", "http://www.w3.org/2000/svg"), ("xlink", "http://www.w3.org/1999/xlink")):
+        ElementTree.register_namespace(prefix, uri)
+    try:
+        root = ElementTree.fromstring(svg)
+    except ElementTree.ParseError as error:
+        raise ValueError(f"not well-formed SVG: {error}") from error
+    for parent in list(root.iter()):
+        for child in list(parent):
+            if child.tag.rpartition("}")[2] in {"script", "foreignObject", "metadata"}:
+                parent.remove(child)
+        for name, value in list(parent.attrib.items()):
+            local = name.rpartition("}")[2].lower()
+            leaves = local in {"href", "src"} and not value.startswith(("#", "data:image/png;"))
+            if local.startswith("on") or leaves:
+                del parent.attrib[name]
+    return ElementTree.tostring(root, encoding="unicode")
+
+
+def png_to_webp(png: str) -> str:
+    """Base64 in and out. Pixels get a white ground: unlike SVG text they cannot change colour."""
+    with Image.open(io.BytesIO(base64.b64decode(png))) as image:
+        ground = Image.new("RGBA", image.size, "white")
+        ground.alpha_composite(image.convert("RGBA"))
+        buffer = io.BytesIO()
+        ground.convert("RGB").save(buffer, "WEBP", quality=85, method=6)
+    return base64.b64encode(buffer.getvalue()).decode()

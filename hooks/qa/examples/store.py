@@ -1,0 +1,83 @@
+"""Results on disk, found by key and never changed: one JSON file each."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from dataclasses import asdict, dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+Scalar = bool | int | float | str | Decimal
+
+
+@dataclass(frozen=True)
+class CellResult:
+    """`outputs` are Jupyter outputs (nbformat 4) made safe for a page; `line` is in the .py."""
+
+    line: int
+    seconds: float
+    outputs: list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Result:
+    """One passed run. `started` is UTC in ISO 8601; `values` are the final scalar variables."""
+
+    notebook: str
+    cells: dict[str, CellResult]
+    values: dict[str, Scalar]
+    seconds: float
+    peak_memory_bytes: int
+    started: str
+    python: str
+    system: str
+    processor: str
+    distributions: dict[str, str]
+
+
+def _encode(value: object) -> object:
+    if isinstance(value, Decimal):
+        return {"decimal": str(value)}
+    raise TypeError(f"{type(value).__name__} in a result")
+
+
+def decode_scalar(value: Any) -> Scalar:
+    """A value as the kernel and the store write it: JSON, and {"decimal": "1.20"} for Decimal."""
+    return Decimal(value["decimal"]) if isinstance(value, dict) else value
+
+
+class Store:
+    """Only passed runs are put here, so what is found needs no second look."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+
+    def _path(self, key: str) -> Path:
+        return self.folder / f"{key}.json"
+
+    def get(self, key: str) -> Result | None:
+        try:
+            record = json.loads(self._path(key).read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return None
+        record["cells"] = {name: CellResult(**cell) for name, cell in record["cells"].items()}
+        record["values"] = {name: decode_scalar(v) for name, v in record["values"].items()}
+        return Result(**record)
+
+    def put(self, key: str, result: Result) -> None:
+        """Write aside and rename, so that a reader or a crash never sees half a record."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        text = json.dumps(asdict(result), default=_encode, ensure_ascii=False)
+        handle, temporary = tempfile.mkstemp(dir=self.folder, suffix=".partial")
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, self._path(key))
+        except BaseException:
+            os.unlink(temporary)
+            raise

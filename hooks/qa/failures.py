@@ -1,0 +1,47 @@
+"""What is wrong, where, and why: the one form in which everything in this package reports faults."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, order=True)
+class Failure:
+    """A fault at a line of a file that an author edits.
+
+    `detail` (a traceback's end, the last output) is printed below the `file:line: reason` line.
+    """
+
+    path: Path
+    line: int
+    reason: str
+    detail: str = ""
+
+    def __str__(self) -> str:
+        head = f"{os.path.relpath(self.path)}:{self.line}: {self.reason}"
+        return "\n".join([head, *(f"    {line}" for line in self.detail.splitlines())])
+
+    def annotation(self) -> str:
+        """The same as a GitHub workflow command, which marks the line in a pull request."""
+        text = f"{self.reason}\n{self.detail}".strip()
+        for character, escape in (("%", "%25"), ("\r", "%0D"), ("\n", "%0A")):
+            text = text.replace(character, escape)
+        return f"::error file={os.path.relpath(self.path)},line={self.line}::{text}"
+
+
+class Failures(Exception):
+    """All that a step found wrong."""
+
+    def __init__(self, failures: Iterable[Failure]):
+        self.failures = sorted(set(failures))
+        super().__init__(self.failures)
+
+    def __str__(self) -> str:
+        noun = "failure" if len(self.failures) == 1 else "failures"
+        lines = [f"{len(self.failures)} {noun}", *map(str, self.failures)]
+        if os.environ.get("GITHUB_ACTIONS") == "true":
+            lines += [failure.annotation() for failure in self.failures]
+        return "\n".join(lines)

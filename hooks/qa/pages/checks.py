@@ -1,0 +1,109 @@
+"""Does a page keep its promises: cells, values, sources, sections, and its other language."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from qa import LANGUAGES
+from qa.examples.notebook import Notebook
+from qa.examples.outputs import SVG, WEBP
+from qa.examples.store import Result, Scalar
+from qa.failures import Failure
+from qa.pages.corpus import Corpus
+from qa.pages.page import Page
+
+GENERIC_FENCES = {"mermaid", "questions", "cell"}
+SNIPPET = "--8<--"
+
+
+def check_pairs_of_languages(pages: dict[str, dict[str, Page]], docs: Path) -> Iterator[Failure]:
+    """`pages` maps a page's name to its languages: each page stands in each, with one structure."""
+    for name, versions in pages.items():
+        for language in LANGUAGES:
+            if language not in versions:
+                present = next(iter(versions.values()))
+                missing = docs / language / f"{name}.md"
+                reason = f"has no page in {language}: write {missing.relative_to(docs.parent)}"
+                yield Failure(present.path, 1, reason)
+        if len(versions) == len(LANGUAGES):
+            source, *others = (versions[language] for language in LANGUAGES)
+            for other in others:
+                yield from _check_same(source, other)
+
+
+def _check_same(source: Page, other: Page) -> Iterator[Failure]:
+    def named(page: Page) -> dict[str, list[tuple[str, int]]]:
+        return {
+            "sources": [(", ".join(page.sources), page.meta_line("sources"))],
+            "section": [(f"{'#' * s.level} {s.anchor}", s.line) for s in page.sections],
+            "cell": [(f.options.get("name", ""), f.line) for f in page.cells],
+            "fence": [(f.language, f.line) for f in page.fences],
+        }
+
+    ours, theirs = named(source), named(other)
+    for what in ours:
+        if [item for item, _ in ours[what]] == [item for item, _ in theirs[what]]:
+            continue
+        rows = max(len(ours[what]), len(theirs[what]))
+        padded = [column + [("nothing", 1)] * (rows - len(column)) for column in (ours[what], theirs[what])]
+        for (our, _), (their, line) in zip(*padded, strict=True):
+            if our != their:
+                reason = f'{what} "{their}" where {source.language} has "{our}"'
+                yield Failure(other.path, line, reason)
+                break
+    wanted, found = ({value.name for value in page.values} for page in (source, other))
+    for name in sorted(wanted ^ found):
+        page, lacks = (source, other) if name in wanted else (other, source)
+        line = next(value.line for value in page.values if value.name == name)
+        yield Failure(page.path, line, f'value "{name}" is not on the page in {lacks.language}')
+
+
+def check_fences(page: Page, corpus: Corpus) -> Iterator[Failure]:
+    """A block of code that nothing runs or checks does not belong on a page."""
+    for fence in page.fences:
+        if fence.language not in GENERIC_FENCES and not fence.text.strip().startswith(SNIPPET):
+            reason = (
+                f'fence "{fence.language or "without language"}" is neither a cell, a diagram nor '
+                f"a file included by {SNIPPET}: put the code into the notebook"
+            )
+            yield Failure(page.path, fence.line, reason)
+        if fence.language == "questions" and fence.options.get("document") not in corpus.documents:
+            reason = f'no document "{fence.options.get("document", "")}" in {corpus.path.name}'
+            yield Failure(page.path, fence.line, reason)
+
+
+def check_cells(page: Page, notebook: Notebook, result: Result | None) -> Iterator[Failure]:
+    """Names of cells, each once, with a caption; a caption is also a figure's alternative text."""
+    known = [cell.name for cell in notebook.code]
+    seen: set[str] = set()
+    for fence in page.cells:
+        name = fence.options.get("name", "")
+        if name not in known:
+            reason = f'no cell "{name}" in {notebook.path.name}; it has: {", ".join(known)}'
+            yield Failure(page.path, fence.line, reason)
+        elif name in seen:
+            yield Failure(page.path, fence.line, f'cell "{name}" stands twice on this page')
+        elif not fence.text.strip():
+            outputs = result.cells[name].outputs if result else []
+            figure = any({SVG, WEBP} & set(output.get("data", {})) for output in outputs)
+            what = "its figure has no alternative text" if figure else "it has no caption"
+            yield Failure(page.path, fence.line, f'cell "{name}": {what}; write one in the fence')
+        seen.add(name)
+    if not page.cells:
+        yield Failure(page.path, page.first, f"shows no cell of {notebook.path.name}")
+
+
+def check_values(page: Page, values: dict[str, Scalar], origin: str) -> Iterator[Failure]:
+    """Each `{{ name:format }}` names a value that can be written so; `origin` says whose."""
+    for value in page.values:
+        if value.name not in values:
+            reason = f'no value "{value.name}": it is no final scalar variable of {origin}'
+            yield Failure(page.path, value.line, reason)
+            continue
+        try:
+            format(values[value.name], value.format)
+        except (ValueError, TypeError) as error:
+            kind = type(values[value.name]).__name__
+            reason = f'value "{value.name}" ({kind}) cannot be written as "{value.format}": {error}'
+            yield Failure(page.path, value.line, reason)

@@ -1,0 +1,226 @@
+"""The whole way from the files of a project to pages ready for a site generator."""
+
+from __future__ import annotations
+
+import io
+import logging
+import zipfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import nbformat
+
+from qa import LANGUAGES
+from qa.examples import notebook as notebooks
+from qa.examples.notebook import Notebook
+from qa.examples.pool import run_all
+from qa.examples.store import Result, Scalar
+from qa.failures import Failure, Failures
+from qa.pages import checks, corpus
+from qa.pages import page as pages
+from qa.pages.corpus import Corpus
+from qa.pages.figures import figure_files
+from qa.pages.page import Page
+from qa.pages.render import render, runs_folder
+
+log = logging.getLogger("mkdocs.qa")
+
+
+@dataclass(frozen=True)
+class Project:
+    """Where things are: a folder with docs/, notebooks/ and a cache that may be lost."""
+
+    root: Path
+
+    @property
+    def docs(self) -> Path:
+        return self.root / "docs"
+
+    @property
+    def notebooks(self) -> Path:
+        return self.root / "notebooks"
+
+    @property
+    def cache(self) -> Path:
+        return self.root / ".cache" / "qa"
+
+
+@dataclass
+class Site:
+    """A project that was read, run and checked."""
+
+    corpus: Corpus
+    pages: dict[str, dict[str, Page]]
+    notebooks: dict[str, Notebook]
+    results: dict[str, Result]
+    executed: int
+    _by_path: dict[Path, Page] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._by_path = {p.path: p for versions in self.pages.values() for p in versions.values()}
+
+    @property
+    def statistics(self) -> dict[str, Scalar]:
+        """What pages without a notebook may name in `{{ }}`."""
+        return {
+            "examples": len(self.results),
+            "cells": sum(len(result.cells) for result in self.results.values()),
+            "example_seconds": sum(result.seconds for result in self.results.values()),
+            "questions": len(self.corpus.questions),
+            "questions_answered": self.corpus.answered,
+            "documents": len(self.corpus.documents),
+        }
+
+    def values(self, page: Page) -> dict[str, Scalar]:
+        result = self.results.get(page.name)
+        return result.values if result else self.statistics
+
+    def render(self, path: Path, to_root: str) -> str | None:
+        """The Markdown of the page at `path`, or None if it is none of this project's."""
+        page = self._by_path.get(path)
+        if page is None:
+            return None
+        titles = {name: versions[page.language].title for name, versions in self.pages.items()}
+        notebook, result = self.notebooks.get(page.name), self.results.get(page.name)
+        values = self.values(page)
+        return render(page, values, notebook, result, self.corpus, titles, to_root)
+
+    def write_runs(self, site: Path) -> None:
+        """Put figures and executed notebooks where the rendered pages expect them."""
+        for name, result in self.results.items():
+            folder = site / runs_folder(name)
+            folder.mkdir(parents=True, exist_ok=True)
+            for cell, ran in result.cells.items():
+                for file in figure_files(cell, ran):
+                    (folder / file.name).write_bytes(file.content)
+            notebook = self.notebooks[name]
+            executed = _executed(notebook, result)
+            (folder / notebook.pair.name).write_text(executed, encoding="utf-8")
+            if notebook.files:
+                archive = _archive(notebook, executed)
+                (folder / f"{notebook.path.stem}.zip").write_bytes(archive)
+
+
+def _executed(notebook: Notebook, result: Result) -> str:
+    node = notebook.as_ipynb()
+    count = 0
+    for cell in node.cells:
+        if cell.cell_type == "code":
+            count += 1
+            cell.execution_count = count
+            outputs = result.cells[cell.metadata.name].outputs
+            cell.outputs = [nbformat.from_dict(output) for output in outputs]
+    return str(nbformat.writes(node)) + "\n"
+
+
+def _archive(notebook: Notebook, executed: str) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(zipfile.ZipInfo(notebook.pair.name), executed)
+        for name, path in notebook.files.items():
+            archive.writestr(zipfile.ZipInfo(name), path.read_bytes())
+    return buffer.getvalue()
+
+
+def prepare(project: Project, *, execute: bool = True) -> Site:
+    """Read everything, run what has no result yet, check everything.
+
+    All faults of all files are gathered before Failures is raised. `execute=False` leaves out the
+    notebooks without a stored result, and what depends on them.
+    """
+    failures: list[Failure] = []
+    questions = _gather(failures, corpus.read, project.docs / "corpus.yml")
+    found = _read_pages(project, failures)
+    books = _read_notebooks(project, failures)
+    runs = run_all(books.values(), project.cache, execute=execute)
+    failures += _with_pages(runs.failures, books, found)
+    everything = [page for versions in found.values() for page in versions.values()]
+    questions = questions or Corpus(project.docs / "corpus.yml", {}, {})
+    if questions.documents:
+        failures += corpus.link_answers(questions, everything)
+    site = Site(questions, found, books, runs.results, runs.executed)
+    failures += checks.check_pairs_of_languages(found, project.docs)
+    failures += _check_notebooks_and_pages(project, site, everything)
+    if failures:
+        raise Failures(failures)
+    log.info(
+        f"Examples: {len(runs.results)}, of which {runs.executed} ran now; questions: "
+        f"{questions.answered} of {len(questions.questions)} answered"
+    )
+    return site
+
+
+def _gather(failures: list[Failure], read, *arguments):  # type: ignore[no-untyped-def]
+    try:
+        return read(*arguments)
+    except Failures as error:
+        failures += error.failures
+    return None
+
+
+def _read_pages(project: Project, failures: list[Failure]) -> dict[str, dict[str, Page]]:
+    found: dict[str, dict[str, Page]] = {}
+    for language in LANGUAGES:
+        folder = project.docs / language
+        for path in sorted(folder.rglob("*.md")):
+            name = path.relative_to(folder).with_suffix("").as_posix()
+            page = _gather(failures, pages.read, path, language, name)
+            # A page with faults of its own is there all the same: it is not missing.
+            found.setdefault(name, {})[language] = page or Page(path, language, name, {}, [], 1)
+    return dict(sorted(found.items()))
+
+
+def _read_notebooks(project: Project, failures: list[Failure]) -> dict[str, Notebook]:
+    books: dict[str, Notebook] = {}
+    for path in notebooks.find(project.notebooks):
+        book = _gather(failures, notebooks.read, path)
+        if book:
+            books[book.name] = book
+            if fault := notebooks.check_pair(book):
+                failures.append(fault)
+    return books
+
+
+def _with_pages(
+    faults: list[Failure], books: dict[str, Notebook], found: dict[str, dict[str, Page]]
+) -> list[Failure]:
+    """Say with each fault of a run which pages wait for it."""
+    names = {book.path: book.name for book in books.values()}
+    out = []
+    for fault in faults:
+        versions = found.get(names[fault.path], {})
+        used = ", ".join(str(p.path.relative_to(p.path.parents[3])) for p in versions.values())
+        detail = "\n".join(filter(None, [fault.detail, f"used by {used}" if used else ""]))
+        out.append(Failure(fault.path, fault.line, fault.reason, detail))
+    return out
+
+
+def _check_notebooks_and_pages(
+    project: Project, site: Site, everything: list[Page]
+) -> list[Failure]:
+    failures: list[Failure] = []
+    known = {path.with_suffix("") for path in notebooks.find(project.notebooks)}
+    for path in sorted(project.notebooks.glob("*/*.ipynb")):
+        if path.with_suffix("") not in known:
+            failures.append(Failure(path, 1, f"has no paired {path.stem}.py"))
+    for name, book in site.notebooks.items():
+        if name not in site.pages:
+            reason = f"no page shows this notebook: write docs/{LANGUAGES[0]}/{name}.md"
+            failures.append(Failure(book.path, 1, reason))
+    for page in everything:
+        if not page.lines:
+            continue
+        failures += checks.check_fences(page, site.corpus)
+        path = project.notebooks / f"{page.name}.py"
+        book, result = site.notebooks.get(page.name), site.results.get(page.name)
+        if book:
+            failures += checks.check_cells(page, book, result)
+            if result:
+                failures += checks.check_values(page, result.values, path.name)
+        elif page.sources or page.cells:
+            if path.with_suffix("") not in known:
+                relative = path.relative_to(project.root)
+                failures.append(Failure(page.path, 1, f"has no notebook: write {relative}"))
+        else:
+            failures += checks.check_values(page, site.statistics, "the build")
+    return failures

@@ -1,0 +1,153 @@
+"""A small real project: one page in two languages, one notebook, two questions."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from qa.examples import notebook as notebooks
+
+ROOT = Path(__file__).parent.parent
+
+MKDOCS = f"""\
+site_name: Sample
+strict: true
+hooks: [{ROOT}/hooks/main.py]
+exclude_docs: /corpus.yml
+theme: {{name: material, font: false}}
+plugins:
+  - search
+  - i18n:
+      docs_structure: folder
+      reconfigure_material: true
+      languages:
+        - {{locale: zh, name: 中文, default: true}}
+        - {{locale: en, name: English}}
+validation: {{links: {{anchors: warn}}}}
+markdown_extensions: [attr_list, md_in_html, tables, pymdownx.details, pymdownx.superfences]
+"""
+
+CORPUS = """\
+documents:
+  - id: A
+    title: {zh: 文档, en: Document}
+    questions:
+      - id: A01
+        zh: 一加一等于几？
+        en: How much is one and one?
+      - id: A02
+        zh: 还没有回答的问题？
+        en: Which question is open?
+"""
+
+NOTEBOOK = """\
+# %% [markdown]
+# # 求和 · Sums
+
+# %% name="sum"
+import numpy as np
+
+total = int(np.array([1, 1]).sum())
+assert total == 2, total
+print("total", total)
+
+# %% name="figure" tags=["hide-input"]
+import matplotlib.pyplot as plt
+
+fig, ax = plt.subplots()
+ax.plot([0, 1], [0, total])
+ax.set(xlabel="time (s)", ylabel="total (1)")
+plt.show()
+
+# %% name="table"
+import pandas as pd
+
+share = total / 3
+pd.DataFrame({"total": [total], "share": [share]}).round(2)
+"""
+
+PAGE = """\
+---
+description: {description}
+sources: [A01]
+---
+# {title}
+
+## {run} {{ #run }}
+
+``` cell name="sum"
+{caption} {{{{ total }}}}
+```
+
+{share} {{{{ share:.1%}}}}
+
+``` cell name="figure"
+{caption}
+```
+
+``` cell name="table"
+{caption}
+```
+
+## {end} {{ #end }}
+"""
+
+WORDS = {
+    "zh": {"title": "一加一等于几？", "run": "跑一遍", "end": "结尾", "caption": "总和是", "share": "占", "description": "求和"},
+    "en": {"title": "How much is it?", "run": "Run it", "end": "End", "caption": "The total is", "share": "A share of", "description": "Sums"},
+}
+
+
+@dataclass
+class SampleProject:
+    root: Path
+
+    def path(self, name: str) -> Path:
+        return self.root / name
+
+    def write(self, name: str, text: str) -> None:
+        path = self.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+
+    def replace(self, name: str, old: str, new: str) -> int:
+        """Replace the one occurrence of `old`; returns its line."""
+        text = self.path(name).read_text(encoding="utf-8")
+        assert text.count(old) == 1, f"{old!r} stands {text.count(old)} times in {name}"
+        self.path(name).write_text(text.replace(old, new), encoding="utf-8")
+        return text[: text.index(old)].count("\n") + 1
+
+    def sync(self) -> None:
+        for path in notebooks.find(self.root / "notebooks"):
+            notebooks.write_pair(notebooks.read(path))
+
+    def build(self, *flags: str) -> subprocess.CompletedProcess[str]:
+        """Run the real `mkdocs build` in the project's folder."""
+        environment = os.environ | {"NO_MKDOCS_2_WARNING": "1"}
+        environment.pop("GITHUB_ACTIONS", None)
+        return subprocess.run(
+            [sys.executable, "-m", "mkdocs", "build", *flags],
+            cwd=self.root,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+
+
+def make(root: Path) -> SampleProject:
+    project = SampleProject(root)
+    project.write("mkdocs.yml", MKDOCS)
+    project.write("docs/corpus.yml", CORPUS)
+    project.write("notebooks/training/sum.py", NOTEBOOK)
+    for language, words in WORDS.items():
+        project.write(f"docs/{language}/training/sum.md", PAGE.format(**words))
+        home = f"# {words['title']}\n\n{{{{ examples }}}} / {{{{ questions_answered }}}}\n\n[A](questions.md)\n"
+        project.write(f"docs/{language}/index.md", home)
+        questions = f'# {words["end"]}\n\n``` questions document="A"\n```\n'
+        project.write(f"docs/{language}/questions.md", questions)
+    project.sync()
+    return project

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -96,9 +97,38 @@ sources: [A01]
 """
 
 WORDS = {
-    "zh": {"title": "一加一等于几？", "run": "跑一遍", "end": "结尾", "caption": "总和是", "share": "占", "description": "求和"},
-    "en": {"title": "How much is it?", "run": "Run it", "end": "End", "caption": "The total is", "share": "A share of", "description": "Sums"},
+    "zh": {
+        "title": "一加一等于几？",
+        "description": "求和",
+        "run": "跑一遍",
+        "caption": "总和是",
+        "share": "占",
+        "end": "结尾",
+    },
+    "en": {
+        "title": "How much is it?",
+        "description": "Sums",
+        "run": "Run it",
+        "caption": "The total is",
+        "share": "A share of",
+        "end": "End",
+    },
 }
+
+HOME = """\
+# {title}
+
+{{{{ examples }}}} / {{{{ questions_answered }}}}
+
+[A](questions.md)
+"""
+
+QUESTIONS = """\
+# {end}
+
+``` questions document="A"
+```
+"""
 
 
 @dataclass
@@ -107,6 +137,10 @@ class SampleProject:
 
     def path(self, name: str) -> Path:
         return self.root / name
+
+    def copy_to(self, root: Path) -> SampleProject:
+        shutil.copytree(self.root, root)
+        return SampleProject(root)
 
     def write(self, name: str, text: str) -> None:
         path = self.root / name
@@ -145,9 +179,7 @@ def make(root: Path) -> SampleProject:
     project.write("notebooks/training/sum.py", NOTEBOOK)
     for language, words in WORDS.items():
         project.write(f"docs/{language}/training/sum.md", PAGE.format(**words))
-        home = f"# {words['title']}\n\n{{{{ examples }}}} / {{{{ questions_answered }}}}\n\n[A](questions.md)\n"
-        project.write(f"docs/{language}/index.md", home)
-        questions = f'# {words["end"]}\n\n``` questions document="A"\n```\n'
-        project.write(f"docs/{language}/questions.md", questions)
+        project.write(f"docs/{language}/index.md", HOME.format(**words))
+        project.write(f"docs/{language}/questions.md", QUESTIONS.format(**words))
     project.sync()
     return project

@@ -1,4 +1,4 @@
-"""What is wrong, where, and why: the one form in which everything in this package reports faults."""
+"""What is wrong, where, and why: the one form in which everything here reports faults."""
 
 from __future__ import annotations
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import io
 import logging
 import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 import nbformat
 
@@ -22,6 +24,8 @@ from qa.pages.corpus import Corpus
 from qa.pages.figures import figure_files
 from qa.pages.page import Page
 from qa.pages.render import render, runs_folder
+
+T = TypeVar("T")
 
 log = logging.getLogger("mkdocs.qa")
 
@@ -150,7 +154,8 @@ def prepare(project: Project, *, execute: bool = True) -> Site:
     return site
 
 
-def _gather(failures: list[Failure], read, *arguments):  # type: ignore[no-untyped-def]
+def _gather(failures: list[Failure], read: Callable[..., T], *arguments: object) -> T | None:
+    """What `read` returns, or None where it finds faults, which are added to `failures`."""
     try:
         return read(*arguments)
     except Failures as error:
@@ -199,6 +204,7 @@ def _check_notebooks_and_pages(
     project: Project, site: Site, everything: list[Page]
 ) -> list[Failure]:
     failures: list[Failure] = []
+    book: Notebook | None
     known = {path.with_suffix("") for path in notebooks.find(project.notebooks)}
     for path in sorted(project.notebooks.glob("*/*.ipynb")):
         if path.with_suffix("") not in known:

@@ -23,7 +23,9 @@ def _engine() -> str:
 
 def modules_of(notebook: Notebook) -> set[str]:
     """Modules that the notebook or one of its own modules imports."""
-    companions = [p.read_text(encoding="utf-8") for p in notebook.files.values() if p.suffix == ".py"]
+    companions = [
+        p.read_text(encoding="utf-8") for p in notebook.files.values() if p.suffix == ".py"
+    ]
     return imported_modules([cell.source for cell in notebook.code] + companions)
 
 

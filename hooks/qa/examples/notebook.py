@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import jupytext
 import nbformat
@@ -67,10 +68,10 @@ class Notebook:
 
     def as_ipynb(self) -> nbformat.NotebookNode:
         """The pair, without outputs: the same bytes for the same .py, at any time and place."""
-        node = nbformat.v4.new_notebook(metadata={"kernelspec": KERNELSPEC})
+        node: nbformat.NotebookNode = nbformat.v4.new_notebook(metadata={"kernelspec": KERNELSPEC})
         for position, cell in enumerate(self.cells):
             identity = hashlib.sha256(f"{self.name}/{position}/{cell.kind}".encode()).hexdigest()
-            metadata = {"name": cell.name} if cell.name else {}
+            metadata: dict[str, Any] = {"name": cell.name} if cell.name else {}
             if cell.tags:
                 metadata |= {"tags": list(cell.tags)}
             make = getattr(nbformat.v4, f"new_{cell.kind}_cell")
@@ -152,7 +153,7 @@ def as_python(source: str) -> str:
     return TransformerManager().transform_cell(source)
 
 
-def imported_modules(sources: Iterator[str] | list[str]) -> set[str]:
+def imported_modules(sources: list[str]) -> set[str]:
     """Top-level names of all modules that the code imports, wherever it does so."""
     names = set()
     for source in sources:

@@ -1,4 +1,4 @@
-"""Jupyter outputs made safe and small: one MIME type each, nothing in it that a browser would run."""
+"""Jupyter outputs made safe and small: one MIME type each, nothing that a browser would run."""
 
 from __future__ import annotations
 
@@ -18,9 +18,8 @@ LARGEST_SVG = 150_000
 ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 
 CELL_SPAN = {"colspan", "rowspan", "scope"}
-ALLOWED_TAGS = set(
-    "table caption thead tbody tfoot tr th td p br b strong i em code pre sub sup ul ol li div span".split()
-)
+TABLE_TAGS = {"table", "caption", "thead", "tbody", "tfoot", "tr", "th", "td"}
+TEXT_TAGS = {"p", "br", "b", "strong", "i", "em", "code", "pre", "sub", "sup", "ul", "ol", "li"}
 
 
 def make_safe(outputs: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -57,11 +56,11 @@ def safe_html(html: str) -> str:
     """Tables and simple text only: no script, style, handler, class, link or image."""
     clean = nh3.clean(
         html,
-        tags=ALLOWED_TAGS,
+        tags=TABLE_TAGS | TEXT_TAGS,
         clean_content_tags={"script", "style"},
         attributes={"th": CELL_SPAN, "td": CELL_SPAN},
     )
-    # pandas leaves the corner above the index empty; a header without text confuses a screen reader.
+    # pandas leaves the corner above the index empty: a header without text names nothing.
     return clean.replace("<th></th>", "<td></td>").strip()
 
 
@@ -70,7 +69,10 @@ def safe_svg(svg: str) -> str:
 
     Raises ValueError if the text is no well-formed SVG document.
     """
-    for prefix, uri in (("", "http://www.w3.org/2000/svg"), ("xlink", "http://www.w3.org/1999/xlink")):
+    for prefix, uri in (
+        ("", "http://www.w3.org/2000/svg"),
+        ("xlink", "http://www.w3.org/1999/xlink"),
+    ):
         ElementTree.register_namespace(prefix, uri)
     try:
         root = ElementTree.fromstring(svg)

@@ -11,7 +11,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -56,12 +56,15 @@ def run(notebook: Notebook, cache: Path) -> Result:
     started = datetime.now(UTC)
     clock = time.perf_counter()
     cells: dict[str, CellResult] = {}
-    with _workplace(notebook) as (folder, home), _kernel(notebook, folder, home, cache) as client:
-        with _PeakMemory(client.km.provisioner.pid) as memory:
-            deadline = time.monotonic() + PATIENCE * notebook.seconds
-            for position, cell in enumerate(notebook.code):
-                cells[cell.name] = _run_cell(client, notebook, position, deadline)
-            values = _scalars(client, len(notebook.code))
+    with (
+        _workplace(notebook) as (folder, home),
+        _kernel(notebook, folder, home, cache) as client,
+        _PeakMemory(_process_of(client)) as memory,
+    ):
+        deadline = time.monotonic() + PATIENCE * notebook.seconds
+        for position, cell in enumerate(notebook.code):
+            cells[cell.name] = _run_cell(client, notebook, position, deadline)
+        values = _scalars(client, len(notebook.code))
     return Result(
         notebook=notebook.name,
         cells=cells,
@@ -95,7 +98,9 @@ def _kernel(notebook: Notebook, folder: Path, home: Path, cache: Path) -> Iterat
     node = notebook.as_ipynb()
     node.cells = [cell for cell in node.cells if cell.cell_type == "code"]
     manager = KernelManager(
-        kernel_spec_manager=_ThisPython(), transport="ipc", ip=str(home / "kernel"),
+        kernel_spec_manager=_ThisPython(),
+        transport="ipc",
+        ip=str(home / "kernel"),
         connection_file=str(home / "kernel.json"),
     )
     client = NotebookClient(node, km=manager)
@@ -104,21 +109,21 @@ def _kernel(notebook: Notebook, folder: Path, home: Path, cache: Path) -> Iterat
             yield client
         finally:
             # Shutting down politely waits for torch's threads; nothing here needs saving.
-            if client.km.has_kernel:
-                _kill_tree(client.km.provisioner.pid)
+            _kill_tree(_process_of(client))
 
 
-def _kill_tree(pid: int | None) -> None:
+def _process_of(client: NotebookClient) -> int:
+    """The kernel's process id."""
+    provisioner: Any = client.km and client.km.provisioner
+    return int(provisioner.pid) if provisioner and provisioner.pid else 0
+
+
+def _kill_tree(pid: int) -> None:
     """Kill a kernel and every process that it started."""
-    try:
-        tree = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
-    except psutil.NoSuchProcess:
-        return
-    for process in tree:
-        try:
-            process.kill()
-        except psutil.NoSuchProcess:
-            pass
+    with suppress(psutil.NoSuchProcess):
+        for process in [*psutil.Process(pid).children(recursive=True), psutil.Process(pid)]:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
 
 
 def _environment(home: Path, cache: Path) -> dict[str, str]:
@@ -227,11 +232,9 @@ class _PeakMemory(threading.Thread):
 
     def _sample(self) -> None:
         total = 0
-        try:
+        with suppress(psutil.Error):
             for process in [self.process, *self.process.children(recursive=True)]:
                 total += process.memory_full_info().pss
-        except psutil.Error:
-            pass
         self.peak = max(self.peak, total)
 
     def __enter__(self) -> _PeakMemory:

@@ -77,7 +77,7 @@ class Store:
                 file.write(text)
                 file.flush()
                 os.fsync(file.fileno())
-            os.replace(temporary, self._path(key))
+            Path(temporary).replace(self._path(key))
         except BaseException:
-            os.unlink(temporary)
+            Path(temporary).unlink()
             raise

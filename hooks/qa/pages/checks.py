@@ -46,7 +46,10 @@ def _check_same(source: Page, other: Page) -> Iterator[Failure]:
         if [item for item, _ in ours[what]] == [item for item, _ in theirs[what]]:
             continue
         rows = max(len(ours[what]), len(theirs[what]))
-        padded = [column + [("nothing", 1)] * (rows - len(column)) for column in (ours[what], theirs[what])]
+        padded = [
+            column + [("nothing", 1)] * (rows - len(column))
+            for column in (ours[what], theirs[what])
+        ]
         for (our, _), (their, line) in zip(*padded, strict=True):
             if our != their:
                 reason = f'{what} "{their}" where {source.language} has "{our}"'

@@ -148,9 +148,7 @@ def _values(number: int, line: str) -> Iterator[Value]:
             yield Value(number, *match.span(), match["name"], (match["format"] or "").strip())
 
 
-def _fence(
-    path: Path, start: int, end: int, opening: re.Match[str], text: list[str]
-) -> Fence:
+def _fence(path: Path, start: int, end: int, opening: re.Match[str], text: list[str]) -> Fence:
     header = HEADER.match(opening["header"].strip())
     if not header:
         reason = f'fence header not understood: {opening["header"].strip()} (write: name="value")'

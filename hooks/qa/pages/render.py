@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 import posixpath
-from collections.abc import Callable
 from typing import Any
 
 from qa.examples.notebook import Notebook
@@ -176,11 +175,12 @@ def _run_line(page: Page, notebook: Notebook, result: Result, to_root: str) -> l
     ]
 
 
-def _questions(
-    page: Page, document: str, corpus: Corpus, titles: dict[str, str]
-) -> list[str]:
+def _questions(page: Page, document: str, corpus: Corpus, titles: dict[str, str]) -> list[str]:
     here = posixpath.dirname(page.name)
-    link: Callable[[str], str] = lambda name: posixpath.relpath(f"{name}.md", here or ".")
+
+    def link(name: str) -> str:
+        return posixpath.relpath(f"{name}.md", here or ".")
+
     out = []
     for question in corpus.documents[document].questions:
         answers = corpus.answers[question.id]

@@ -1,0 +1,53 @@
+"""A stand-in for an inference engine: streams tokens, counts them itself, stops when the caller hangs up.
+
+The words are made up; the interface is the real one: usage with every chunk, a prefix cache in blocks, an
+abort, and a log of its own. Run as: engine.py LOGFILE; prints its port.
+"""
+import json
+import select
+import sys
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+BLOCK, SECONDS_PER_TOKEN = 16, 0.001  # only whole blocks of a known prefix count as cached
+seen_prefixes: set[tuple[str, ...]] = set()
+
+
+class Engine(BaseHTTPRequestHandler):
+    def do_POST(self) -> None:
+        request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        words = request["prompt"].split()
+        prefixes = [tuple(words[:end]) for end in range(BLOCK, len(words) + 1, BLOCK)]
+        cached = BLOCK * sum(prefix in seen_prefixes for prefix in prefixes)
+        seen_prefixes.update(prefixes)
+        usage = {"input": len(words), "cached": cached, "output": 0}
+        length, finish = min(request["natural_length"], request["max_tokens"]), "error"
+        self.send_response(200)
+        self.end_headers()
+        try:
+            while usage["output"] < length:
+                if select.select([self.connection], [], [], SECONDS_PER_TOKEN)[0]:  # the caller hung up
+                    finish = "aborted"
+                    break
+                if usage["output"] == request.get("fail_at"):
+                    raise MemoryError("planted engine fault")
+                usage["output"] += 1
+                self.emit({"token": f"w{usage['output']} ", "usage": usage})
+            else:
+                finish = "stop" if length < request["max_tokens"] else "length"
+            self.emit({"finish": finish, "usage": usage})
+        except (MemoryError, ConnectionError):
+            pass
+        finally:
+            log.write(json.dumps({"request": request["id"], **usage, "finish": finish}) + "\n")
+
+    def emit(self, event: dict) -> None:
+        self.wfile.write(json.dumps(event).encode() + b"\n")
+
+    def log_message(self, *args: object) -> None:
+        pass
+
+
+log = open(sys.argv[1], "a", buffering=1)
+server = ThreadingHTTPServer(("127.0.0.1", 0), Engine)
+print(server.server_port, flush=True)
+server.serve_forever()

@@ -1,0 +1,111 @@
+"""Hypothesis drives the real ledger with any order of steps and compares it with a model of a few lines."""
+import itertools
+
+import ledger
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from psycopg import Connection
+
+INPUT = 10  # prompt tokens of every call
+keys, lengths = st.sampled_from("abc"), st.integers(1, 40)
+lateness = st.sampled_from([0, 0, 0, 1])  # 1: a gateway that was declared dead comes back with its old attempt
+some_calls = precondition(lambda self: self.calls)
+
+
+class Machine(RuleBasedStateMachine):
+    conn: Connection
+    serial = itertools.count()
+    steps = settled = 0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.account, self.calls, self.credits, self.charges = f"m{next(self.serial)}", {}, {}, {}
+        self.top_up("first", 1_000)
+
+    @rule(reference=st.sampled_from(["first", "second", "third"]), amount=st.integers(1, 1_000))
+    def top_up(self, reference: str, amount: int) -> None:  # a payment confirmed twice is credited once
+        ledger.top_up(self.conn, self.account, amount, reference)
+        self.credits.setdefault(reference, amount)
+
+    @rule(key=keys, max_tokens=lengths)
+    def reserve(self, key: str, max_tokens: int) -> None:
+        old, hold = self.calls.get(key), ledger.ceiling(INPUT, max_tokens)
+        free = old is None or old["state"] == "released" and old["max_tokens"] == max_tokens
+        try:
+            got = ledger.reserve(self.conn, self.account, key, str(max_tokens), hold)[0]
+        except ledger.InsufficientFunds:
+            assert free and hold > self.balance() - self.held()
+            return
+        if free:
+            assert got == "reserved" and hold <= self.balance() - self.held()
+            self.calls[key] = {"state": "reserved", "attempt": old["attempt"] + 1 if old else 1,
+                               "max_tokens": max_tokens, "hold": hold, "used": None}
+        elif old["max_tokens"] != max_tokens:
+            assert got == "mismatch"
+        else:
+            assert got == {"reserved": "busy", "settled": "settled"}[old["state"]]
+
+    @some_calls
+    @rule(data=st.data(), output=lengths, late=lateness)
+    def record(self, data: st.DataObject, output: int, late: int) -> None:
+        key, call = self.pick(data)
+        if call["used"] is None:
+            used = (INPUT, 0, min(output, call["max_tokens"]))
+            ours = ledger.record(self.conn, self.identity(key, late), *used, "stop", "")
+            assert ours == (call["state"] == "reserved" and not late)
+            if ours:
+                call["used"] = used
+
+    @some_calls
+    @rule(data=st.data(), late=lateness)
+    def settle(self, data: st.DataObject, late: int) -> None:
+        key, call = self.pick(data)
+        due = call["state"] == "reserved" and call["used"] is not None and not late
+        assert ledger.settle(self.conn, self.identity(key, late)) == due
+        if due:
+            self.close(key)
+
+    @some_calls
+    @rule(data=st.data(), late=lateness)
+    def engine_fails(self, data: st.DataObject, late: int) -> None:
+        key, call = self.pick(data)
+        if call["used"] is None:
+            due = call["state"] == "reserved" and not late
+            assert ledger.release(self.conn, self.identity(key, late)) == due
+            if due:
+                call["state"] = "released"
+
+    @rule()
+    def everyone_dies_and_leases_run_out(self) -> None:
+        left = self.conn.execute("SELECT max(lease_until) + interval '1 s' FROM call WHERE account = %s",
+                                 (self.account,)).fetchone()[0]
+        if left:
+            ledger.sweep(self.conn, left)
+            for key, call in self.calls.items():
+                if call["state"] == "reserved":
+                    self.close(key) if call["used"] else call.update(state="released")
+
+    @invariant()
+    def ledger_equals_model(self) -> None:
+        type(self).steps += 1
+        row = self.conn.execute("SELECT balance, held, (SELECT sum(amount) FROM ledger WHERE ledger.account = account.id)"
+                                " FROM account WHERE id = %s", (self.account,)).fetchone()
+        assert row == (self.balance(), self.held(), self.balance()) and 0 <= self.held() <= self.balance()
+
+    def pick(self, data: st.DataObject) -> tuple[str, dict]:
+        key = data.draw(st.sampled_from(sorted(self.calls)))
+        return key, self.calls[key]
+
+    def close(self, key: str) -> None:
+        self.calls[key]["state"] = "settled"
+        self.charges[key] = ledger.cost(*self.calls[key]["used"])
+        type(self).settled += 1
+
+    def identity(self, key: str, late: int) -> dict:
+        return {"account": self.account, "key": key, "attempt": self.calls[key]["attempt"] - late}
+
+    def balance(self) -> int:
+        return sum(self.credits.values()) - sum(self.charges.values())
+
+    def held(self) -> int:
+        return sum(call["hold"] for call in self.calls.values() if call["state"] == "reserved")

@@ -1,0 +1,47 @@
+"""What somebody who can write to the model store, but holds no signing key, may do to a release."""
+import shutil
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+import release
+
+
+def flip_bit(d: Path) -> None:
+    data = bytearray((d / "model-1.safetensors").read_bytes())
+    data[5000] ^= 1
+    (d / "model-1.safetensors").write_bytes(data)
+
+
+def swap_files(d: Path) -> None:
+    (d / "model-1.safetensors").rename(d / "x")
+    (d / "model-2.safetensors").rename(d / "model-1.safetensors")
+    (d / "x").rename(d / "model-2.safetensors")
+
+
+def add_code(d: Path) -> None:
+    (d / "modeling_custom.py").write_text("print('runs with trust_remote_code=True')")
+
+
+def replay_older(d: Path) -> None:
+    shutil.copytree("v1", d, dirs_exist_ok=True)  # every file and signature of version 1 is genuine
+
+
+def change_and_relist(d: Path) -> None:
+    flip_bit(d)
+    release.sign(d, "chat-7b", 2, Ed25519PrivateKey.generate())  # new digests, the attacker's key
+
+
+ALL = (flip_bit, swap_files, add_code, replay_older, change_and_relist)
+
+
+def damage(stored: bytes, context: bytes) -> dict[str, tuple[bytes, bytes]]:
+    """Encrypted files that must not decrypt, each with the name it is passed off under."""
+    size, header = release.CHUNK + release.TAG, stored[:40]
+    pieces = [stored[i:i + size] for i in range(40, len(stored), size)]
+    return {
+        "one bit flipped": (stored[:-1] + bytes([stored[-1] ^ 1]), context),
+        "last chunk cut off": (header + b"".join(pieces[:-1]), context),
+        "two chunks exchanged": (header + b"".join([pieces[1], pieces[0], *pieces[2:]]), context),
+        "passed off as version 3": (stored, context.replace(b"/2/", b"/3/")),
+    }

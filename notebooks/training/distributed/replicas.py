@@ -1,0 +1,147 @@
+"""Data parallelism: the same model on each rank, another part of the batch."""
+
+from contextlib import nullcontext
+
+import torch
+import torch.distributed as dist
+from torch import nn
+from torch.distributed.algorithms.ddp_comm_hooks.default_hooks import fp16_compress_hook
+from torch.distributed.fsdp import fully_shard
+from torch.nn.functional import cross_entropy
+from torch.nn.parallel import DistributedDataParallel as DDP
+
+from launch import traffic
+
+VOCAB, WIDTH, LENGTH, BATCH, IGNORE = 64, 64, 17, 16, -100
+
+
+class TinyLM(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed = nn.Embedding(VOCAB, WIDTH)
+        self.blocks = nn.ModuleList(
+            nn.TransformerEncoderLayer(WIDTH, 4, 4 * WIDTH, dropout=0.0, batch_first=True) for _ in range(2))
+        self.head = nn.Linear(WIDTH, VOCAB, bias=False)
+
+    def forward(self, tokens: torch.Tensor) -> torch.Tensor:
+        mask = nn.Transformer.generate_square_subsequent_mask(tokens.shape[1], dtype=self.head.weight.dtype)
+        hidden = self.embed(tokens)
+        for block in self.blocks:
+            hidden = block(hidden, src_mask=mask, is_causal=True)
+        return self.head(hidden)
+
+
+def joint_batch(step: int, ragged: bool = False) -> tuple[torch.Tensor, torch.Tensor]:
+    """One step's whole batch: sequences that count up by three from a random start."""
+    start = torch.randint(VOCAB, (BATCH, 1), generator=torch.Generator().manual_seed(step))
+    tokens = (start + 3 * torch.arange(LENGTH)) % VOCAB
+    inputs, targets = tokens[:, :-1], tokens[:, 1:].clone()
+    if ragged:  # every second row is short, so one of two ranks gets the short ones
+        targets[1::2, 4:] = IGNORE
+    return inputs, targets
+
+
+def wrap(model: TinyLM, method: str) -> nn.Module:
+    if method == "ddp":
+        return DDP(model)
+    if method == "fsdp":
+        for block in model.blocks:
+            fully_shard(block)  # gathered and freed one block at a time
+        return fully_shard(model)
+    return model
+
+
+def all_reduce_mean(model: nn.Module, world: int) -> None:
+    for p in model.parameters():
+        dist.all_reduce(p.grad)
+        p.grad /= world
+
+
+def all_reduce_sum(model: nn.Module, world: int) -> None:
+    for p in model.parameters():
+        dist.all_reduce(p.grad)
+
+
+def first_parameter_only(model: nn.Module, world: int) -> None:
+    p = next(model.parameters())
+    dist.all_reduce(p.grad)
+    p.grad /= world
+
+
+BY_HAND = {f.__name__: f for f in (all_reduce_mean, all_reduce_sum, first_parameter_only)}
+
+
+def train(rank: int, world: int, method: str, optimizer: str = "AdamW", lr: float = 3e-3,
+          ragged: bool = False, count_all: bool = True, steps: int = 12) -> dict:
+    model = TinyLM().double()
+    net = wrap(model, method)
+    params = list(model.parameters())
+    optim = getattr(torch.optim, optimizer)(params, lr=lr)
+    start, losses = flat(params), []
+    for step in range(steps):
+        inputs, targets = (t[rank::world] for t in joint_batch(step, ragged))
+        tokens = (targets != IGNORE).sum().double()
+        if count_all:  # each token of the joint batch weighs the same, whichever rank holds it
+            dist.all_reduce(tokens)
+            tokens /= world
+        optim.zero_grad()
+        logits = net(inputs)
+        loss = cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=IGNORE, reduction="sum") / tokens
+        loss.backward()
+        if method in BY_HAND:
+            BY_HAND[method](model, world)
+        optim.step()
+        losses.append(loss.item())
+    state = [t for p in params for t in (p, p.grad, *optim.state[p].values()) if t.dim()]
+    held = sum(local(t).numel() * t.element_size() for t in state)
+    return {"start": start, "weights": flat(params), "losses": torch.tensor(losses), "held": held}
+
+
+def flat(params: list) -> torch.Tensor:
+    return torch.cat([(p.full_tensor() if hasattr(p, "full_tensor") else p).detach().flatten() for p in params])
+
+
+def local(t: torch.Tensor) -> torch.Tensor:
+    return t.to_local() if hasattr(t, "to_local") else t
+
+
+def step_traffic(rank: int, world: int, method: str, micro_batches: int = 1) -> dict:
+    """Bytes one rank sends for one optimizer step in float32, after a first step that sets things up."""
+    model = TinyLM()
+    size = 4 * sum(p.numel() for p in model.parameters())
+    net = wrap(model, "fsdp" if method == "fsdp" else "ddp")
+    if method == "fp16":
+        net.register_comm_hook(None, fp16_compress_hook)
+    inputs = joint_batch(0)[0][rank::world]
+
+    def step() -> None:
+        for i in range(micro_batches):
+            wait = method == "no_sync" and i < micro_batches - 1
+            with net.no_sync() if wait else nullcontext():
+                net(inputs).square().mean().backward()
+
+    step()
+    return {"sent": traffic(step), "size": size}
+
+
+def exchange(rank: int, world: int, size: int) -> dict:
+    """The same sum twice: by all-reduce, and through rank 0 as a parameter server."""
+    gradient = torch.ones(size // 4)
+
+    def server() -> None:
+        if rank:
+            dist.send(gradient, 0)
+            dist.recv(gradient, 0)
+            return
+        for source in range(1, world):
+            other = torch.empty_like(gradient)
+            dist.recv(other, source)
+            gradient.add_(other)
+        for target in range(1, world):
+            dist.send(gradient, target)
+
+    dist.all_reduce(gradient.clone())  # connect first
+    ring = traffic(lambda: dist.all_reduce(gradient.clone()))
+    shard, whole = torch.empty(size // 4 // world), torch.ones(size // 4)
+    scatter = traffic(lambda: dist.reduce_scatter_single(shard, whole))
+    return {"ring": ring, "server": traffic(server), "reduce_scatter": scatter, "sum": gradient[0].item()}

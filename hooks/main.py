@@ -40,11 +40,13 @@ def _later_pass(config: MkDocsConfig) -> bool:
 
 def on_startup(command: str, dirty: bool) -> None:
     State.building = command == "build"
-    # With -q MkDocs sets the level of the logger, and then --strict counts no warnings.
+    # With -q MkDocs silences the logger itself, and then --strict neither counts nor shows warnings.
     logger = logging.getLogger("mkdocs")
     for handler in logger.handlers:
-        handler.setLevel(max(handler.level, logger.level))
+        handler.setLevel(max(handler.level, min(logger.level, logging.WARNING)))
     logger.setLevel(min(logger.level, logging.INFO))
+    # The Chinese tokenizer of the search plugin reports on stderr how it loads.
+    logging.getLogger("jieba").setLevel(logging.WARNING)
 
 
 @event_priority(100)

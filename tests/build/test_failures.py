@@ -1,6 +1,8 @@
 """One planted fault each: what the build prints, where it points, and what it leaves alone."""
 
 import pytest
+from qa.failures import Failures
+from qa.site import Project, prepare
 
 from tests.project import SampleProject
 
@@ -169,6 +171,11 @@ def test_code_that_nothing_runs(sample: SampleProject) -> None:
     assert failures(sample) == [f"{page}:{line + 2}: {reason}" for page in (EN, ZH)]
 
 
+def test_empty_page(sample: SampleProject) -> None:
+    sample.write(EN, "")
+    assert failures(sample) == [f"{EN}:1: page is empty"]
+
+
 def test_fence_never_closed(sample: SampleProject) -> None:
     line = sample.replace(EN, "{ #end }", "{ #end }\n\n``` mermaid\nflowchart LR")
     assert failures(sample) == [f"{EN}:{line + 2}: fence is never closed"]
@@ -179,10 +186,20 @@ def test_fence_never_closed(sample: SampleProject) -> None:
     [
         ('# %% name="table"', "# %%", 0, 'a code cell needs a name: # %% name="..."'),
         ('# %% name="table"', '# %% name="sum"', 0, 'duplicate cell name "sum"'),
-        ("assert total == 2, total\n", "", None, "no assertion: a notebook must assert what its page claims"),
-        ("# %% [markdown]", "import os\n\n# %% [markdown]", None, "text before the first cell: begin it with '# %%' or '# %% [markdown]'"),
+        (
+            "assert total == 2, total\n",
+            "",
+            None,
+            "no assertion: a notebook must assert what its page claims",
+        ),
+        (
+            "# %% [markdown]",
+            "import os\n\n# %% [markdown]",
+            None,
+            "text before the first cell: begin it with '# %%' or '# %% [markdown]'",
+        ),
     ],
-)  # fmt: skip
+)
 def test_bad_notebook(
     sample: SampleProject, old: str, new: str, offset: int | None, reason: str
 ) -> None:
@@ -214,9 +231,6 @@ def test_annotations_for_a_pull_request(
 ) -> None:
     line = sample.replace(NOTEBOOK, "assert total == 2", "assert total == 3")
     sample.sync()
-    from qa.failures import Failures
-    from qa.site import Project, prepare
-
     monkeypatch.chdir(sample.root)
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
     with pytest.raises(Failures) as caught:

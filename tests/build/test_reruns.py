@@ -7,6 +7,7 @@ import pytest
 from tests.project import SampleProject
 
 NOTEBOOK = "notebooks/training/sum.py"
+HEADER = "# ---\n# jupyter:\n#   qa:\n#     seconds: 20\n# ---\n\n"
 
 
 def executed(sample: SampleProject) -> int:

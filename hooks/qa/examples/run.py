@@ -19,7 +19,7 @@ from typing import Any
 import nbformat
 import psutil
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
-from jupyter_client.manager import KernelManager
+from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
@@ -86,6 +86,8 @@ def _workplace(notebook: Notebook) -> Iterator[tuple[Path, Path]]:
         folder, home = Path(top, "work"), Path(top, "home")
         folder.mkdir()
         home.mkdir()
+        # A database server drops root's rights and must still reach its data below.
+        Path(top).chmod(0o711)
         for name, path in notebook.files.items():
             target = folder / name
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -97,7 +99,7 @@ def _workplace(notebook: Notebook) -> Iterator[tuple[Path, Path]]:
 def _kernel(notebook: Notebook, folder: Path, home: Path, cache: Path) -> Iterator[NotebookClient]:
     node = notebook.as_ipynb()
     node.cells = [cell for cell in node.cells if cell.cell_type == "code"]
-    manager = KernelManager(
+    manager = AsyncKernelManager(
         kernel_spec_manager=_ThisPython(),
         transport="ipc",
         ip=str(home / "kernel"),

@@ -26,7 +26,7 @@ def check_pairs_of_languages(pages: dict[str, dict[str, Page]], docs: Path) -> I
                 missing = docs / language / f"{name}.md"
                 reason = f"has no page in {language}: write {missing.relative_to(docs.parent)}"
                 yield Failure(present.path, 1, reason)
-        if len(versions) == len(LANGUAGES):
+        if len(versions) == len(LANGUAGES) and all(page.lines for page in versions.values()):
             source, *others = (versions[language] for language in LANGUAGES)
             for other in others:
                 yield from _check_same(source, other)

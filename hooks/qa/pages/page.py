@@ -86,6 +86,8 @@ class Page:
 def read(path: Path, language: str, name: str) -> Page:
     """Parse one page. Raises Failures for bad front matter and for fences it cannot read."""
     text = path.read_text(encoding="utf-8")
+    if not text.strip():
+        raise Failures([Failure(path, 1, "page is empty")])
     meta, first = _front_matter(path, text)
     return scan(Page(path, language, name, meta, text.splitlines()[first - 1 :], first))
 

@@ -17,6 +17,7 @@ from mkdocs.plugins import event_priority
 from mkdocs.structure.files import Files
 from mkdocs.structure.pages import Page
 from mkdocs.utils import get_relative_url
+
 from qa.failures import Failures
 from qa.site import Project, Site, prepare
 
@@ -40,7 +41,7 @@ def _later_pass(config: MkDocsConfig) -> bool:
 
 def on_startup(command: str, dirty: bool) -> None:
     State.building = command == "build"
-    # With -q MkDocs silences the logger itself, and then --strict neither counts nor shows warnings.
+    # With -q MkDocs silences the logger itself: --strict would neither count nor show warnings.
     logger = logging.getLogger("mkdocs")
     for handler in logger.handlers:
         handler.setLevel(max(handler.level, min(logger.level, logging.WARNING)))

@@ -1,9 +1,9 @@
 """One planted fault each: what the build prints, where it points, and what it leaves alone."""
 
 import pytest
+
 from qa.failures import Failures
 from qa.site import Project, prepare
-
 from tests.project import SampleProject
 
 NOTEBOOK = "notebooks/training/sum.py"

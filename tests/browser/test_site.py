@@ -1,0 +1,161 @@
+"""What a reader does on the built site."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+from playwright.sync_api import Page, expect
+
+from qa.examples import notebook as notebooks
+
+ROOT = Path(__file__).parents[2]
+PAGES = [f"{p.parent.name}/{p.stem}" for p in notebooks.find(ROOT / "notebooks")]
+LANGUAGES = {"zh": "", "en": "en/"}
+TABS = {
+    "zh": ["训练", "推理服务", "计费", "安全"],
+    "en": ["Training", "Serving", "Billing", "Security"],
+}
+PHONE = 390  # pixels
+
+
+def see_all(page: Page) -> None:
+    """Scroll to the end, so that what loads late has loaded."""
+    page.evaluate(
+        """async () => {
+            for (let y = 0; y < document.body.scrollHeight; y += 400) {
+                scrollTo(0, y)
+                await new Promise(done => setTimeout(done, 20))
+            }
+        }"""
+    )
+    page.wait_for_load_state("networkidle")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_home_shows_the_themes_and_counted_examples(
+    page: Page, address: str, language: str
+) -> None:
+    page.goto(address + LANGUAGES[language])
+    expect(page.locator("html")).to_have_attribute("lang", language)
+    tabs = {
+        "zh": ["训练", "推理服务", "计费", "安全"],
+        "en": ["Training", "Serving", "Billing", "Security"],
+    }
+    for tab in tabs[language]:
+        expect(page.locator(".md-tabs").get_by_role("link", name=tab, exact=True)).to_be_visible()
+    facts = page.locator(".qa-facts td")
+    expect(facts.first).to_have_text(str(len(PAGES)))
+    expect(facts.last).to_have_text(re.compile(r"^\d+ / 150$"))
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_language_switch_leads_to_the_same_page_and_back(
+    page: Page, address: str, name: str
+) -> None:
+    page.goto(f"{address}{name}/")
+    for language, url in (("en", f"{address}en/{name}/"), ("zh", f"{address}{name}/")):
+        page.locator(".md-select button").first.hover()
+        page.locator(f'.md-select__link[hreflang="{language}"]').click()
+        page.wait_for_url(url)
+        expect(page.locator("html")).to_have_attribute("lang", language)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("name", PAGES)
+def test_figures_diagrams_and_mathematics_are_drawn(
+    page: Page, address: str, name: str, language: str
+) -> None:
+    failed: list[str] = []
+    page.on("response", lambda r: failed.append(r.url) if r.status >= 400 else None)
+    page.goto(f"{address}{LANGUAGES[language]}{name}/")
+    see_all(page)
+    images = page.locator("article img:visible")
+    for image in images.all():
+        assert image.evaluate("i => i.complete && i.naturalWidth > 100"), image
+        assert image.get_attribute("alt")
+    diagrams = page.locator("article div.mermaid")
+    assert diagrams.count() > 0
+    for diagram in diagrams.all():
+        assert diagram.evaluate("d => d.getBoundingClientRect().height") > 50
+    expect(page.locator("article pre.mermaid")).to_have_count(0)
+    formulas = page.locator("article .arithmatex")
+    assert formulas.count() == page.locator("article .arithmatex:has(.katex)").count()
+    expect(page.locator("article .katex-error")).to_have_count(0)
+    expect(page.locator(".qa-run")).to_have_count(1)
+    assert "{{" not in page.locator("article").inner_text()
+    assert not [url for url in failed if not url.endswith("sitemap.xml")]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_figure_has_the_colours_of_the_scheme(page: Page, address: str, scheme: str) -> None:
+    page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+    page.goto(f"{address}training/overfitting/")
+    see_all(page)
+    sources = [
+        image.get_attribute("src") or "" for image in page.locator(".qa-figure img:visible").all()
+    ]
+    assert sources
+    assert all(source.endswith((f"#only-{scheme}", ".webp")) for source in sources)
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_nothing_is_wider_than_a_phone(page: Page, address: str, name: str) -> None:
+    page.set_viewport_size({"width": PHONE, "height": 844})
+    page.goto(f"{address}{name}/")
+    see_all(page)
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE
+
+
+def test_a_code_block_is_copied_as_it_stands_in_the_notebook(page: Page, address: str) -> None:
+    name = "training/overfitting"
+    book = notebooks.read(ROOT / "notebooks" / f"{name}.py")
+    page.goto(f"{address}{name}/")
+    block = page.locator(".qa-cell:has(> .highlight button)").first
+    identity = (block.get_attribute("id") or "").removeprefix("cell-")
+    block.locator(".highlight").first.hover()
+    block.get_by_role("button").first.click()
+    expect(page.locator(".md-dialog")).to_be_visible()
+    cell = book.cell(identity)
+    assert cell is not None
+    assert page.evaluate("navigator.clipboard.readText()").strip() == cell.source.strip()
+
+
+def test_the_executed_notebook_downloads(page: Page, address: str) -> None:
+    page.goto(f"{address}en/training/overfitting/")
+    with page.expect_download() as download:
+        page.locator(".qa-run a").first.click()
+    assert download.value.suggested_filename == "overfitting.ipynb"
+    assert '"outputs": [\n    {' in download.value.path().read_text()
+
+
+@pytest.mark.parametrize(
+    ("language", "query", "name"),
+    [
+        ("zh", "过拟合", "training/overfitting"),
+        ("zh", "熔断器", "serving/concurrency"),
+        ("zh", "差分隐私", "security/privacy"),
+        ("en", "overfitting", "training/overfitting"),
+        ("en", "circuit breaker", "serving/concurrency"),
+        ("en", "differential privacy", "security/privacy"),
+    ],
+)
+def test_search_finds_the_page_in_the_reader_s_language(
+    page: Page, address: str, language: str, query: str, name: str
+) -> None:
+    page.goto(address + LANGUAGES[language])
+    page.locator("label[for=__search]").first.click(force=True)
+    page.locator("input.md-search__input").fill(query)
+    results = page.locator(".md-search-result__link")
+    expect(results.first).to_be_visible(timeout=15_000)
+    first = results.first.get_attribute("href") or ""
+    assert f"/{LANGUAGES[language]}{name}/" in first, first
+
+
+def test_a_document_page_lists_all_its_questions(page: Page, address: str) -> None:
+    corpus = yaml.safe_load((ROOT / "docs/corpus.yml").read_text(encoding="utf-8"))
+    for document in corpus["documents"]:
+        page.goto(f"{address}en/questions/{document['id'].lower()}/")
+        expect(page.locator("article table tbody tr")).to_have_count(len(document["questions"]))

@@ -18,6 +18,7 @@ from mkdocs.structure.files import Files
 from mkdocs.structure.pages import Page
 from mkdocs.utils import get_relative_url
 
+from qa import search_index
 from qa.failures import Failures
 from qa.site import Project, Site, prepare
 
@@ -76,12 +77,17 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     return markdown if rendered is None else rendered
 
 
+def on_post_page(output: str, page: Page, config: MkDocsConfig) -> str:
+    return search_index.with_own_base(output, page.url)
+
+
 @event_priority(-200)
 def on_post_build(config: MkDocsConfig) -> None:
     if _later_pass(config):
         return
     assert State.site is not None
     State.site.write_runs(Path(config.site_dir))
+    search_index.split_by_language(Path(config.site_dir))
 
 
 def on_build_error(error: Exception) -> None:

@@ -146,7 +146,7 @@ def test_search_finds_the_page_in_the_reader_s_language(
     page: Page, address: str, language: str, query: str, name: str
 ) -> None:
     page.goto(address + LANGUAGES[language])
-    page.locator("label[for=__search]").first.click(force=True)
+    page.locator("input.md-search__input").click()
     page.locator("input.md-search__input").fill(query)
     results = page.locator(".md-search-result__link")
     expect(results.first).to_be_visible(timeout=15_000)

@@ -17,7 +17,7 @@ HEADER = re.compile(r'^(?P<language>[\w.+-]*)(?P<options>(?: +\w+="[^"]*")*) *$'
 OPTION = re.compile(r'(\w+)="([^"]*)"')
 HEADING = re.compile(r"^(?P<level>#{1,6}) +(?P<title>.*?)(?: +\{ *#(?P<anchor>[\w-]+) *\})? *$")
 INLINE_CODE = re.compile(r"(`+)(?!`).+?(?<!`)\1(?!`)")
-VALUE = re.compile(r"(?<![$\\])\{\{ *(?P<name>[A-Za-z_]\w*) *(?::(?P<format>[^{}]*))?\}\}")
+VALUE = re.compile(r"(?<!\\)\{\{ *(?P<name>[A-Za-z_]\w*) *(?::(?P<format>[^{}]*))?\}\}")
 
 
 @dataclass(frozen=True)

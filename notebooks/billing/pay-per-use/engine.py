@@ -3,12 +3,16 @@
 The words are made up; the interface is the real one: usage with every chunk, a prefix cache in blocks, an
 abort, and a log of its own. Run as: engine.py LOGFILE; prints its port.
 """
+
 import json
 import select
 import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-BLOCK, SECONDS_PER_TOKEN = 16, 0.001  # only whole blocks of a known prefix count as cached
+BLOCK, SECONDS_PER_TOKEN = (
+    16,
+    0.001,
+)  # only whole blocks of a known prefix count as cached
 seen_prefixes: set[tuple[str, ...]] = set()
 
 
@@ -25,7 +29,9 @@ class Engine(BaseHTTPRequestHandler):
         self.end_headers()
         try:
             while usage["output"] < length:
-                if select.select([self.connection], [], [], SECONDS_PER_TOKEN)[0]:  # the caller hung up
+                if select.select([self.connection], [], [], SECONDS_PER_TOKEN)[
+                    0
+                ]:  # the caller hung up
                     finish = "aborted"
                     break
                 if usage["output"] == request.get("fail_at"):
@@ -38,7 +44,9 @@ class Engine(BaseHTTPRequestHandler):
         except (MemoryError, ConnectionError):
             pass
         finally:
-            log.write(json.dumps({"request": request["id"], **usage, "finish": finish}) + "\n")
+            log.write(
+                json.dumps({"request": request["id"], **usage, "finish": finish}) + "\n"
+            )
 
     def emit(self, event: dict) -> None:
         self.wfile.write(json.dumps(event).encode() + b"\n")

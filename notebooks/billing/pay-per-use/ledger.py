@@ -1,11 +1,18 @@
 """Reserve, record, settle, release: every change of money is one short PostgreSQL transaction."""
+
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from psycopg import Connection
 
-LEASE = timedelta(seconds=0.5)  # short, so that the demonstration need not wait; minutes in production
-PRICE = {"input": 3_000_000, "cached": 300_000, "output": 15_000_000}  # micro-dollars per million tokens
+LEASE = timedelta(
+    seconds=0.5
+)  # short, so that the demonstration need not wait; minutes in production
+PRICE = {
+    "input": 3_000_000,
+    "cached": 300_000,
+    "output": 15_000_000,
+}  # micro-dollars per million tokens
 
 
 class InsufficientFunds(Exception):
@@ -14,7 +21,11 @@ class InsufficientFunds(Exception):
 
 def cost(input: int, cached: int, output: int) -> int:
     """Price of one call in micro-dollars, rounded down once. `input` includes `cached`."""
-    parts = (input - cached) * PRICE["input"] + cached * PRICE["cached"] + output * PRICE["output"]
+    parts = (
+        (input - cached) * PRICE["input"]
+        + cached * PRICE["cached"]
+        + output * PRICE["output"]
+    )
     return parts // 1_000_000
 
 
@@ -25,14 +36,30 @@ def ceiling(input: int, max_tokens: int) -> int:
 
 def top_up(conn: Connection, account: str, amount: int, key: str) -> None:
     with conn.transaction():
-        conn.execute("INSERT INTO account (id, balance) VALUES (%s, 0) ON CONFLICT DO NOTHING", (account,))
-        new = conn.execute("INSERT INTO ledger (account, kind, key, amount) VALUES (%s, 'topup', %s, %s)"
-                           " ON CONFLICT DO NOTHING", (account, key, amount)).rowcount
-        conn.execute("UPDATE account SET balance = balance + %s WHERE id = %s", (new * amount, account))
+        conn.execute(
+            "INSERT INTO account (id, balance) VALUES (%s, 0) ON CONFLICT DO NOTHING",
+            (account,),
+        )
+        new = conn.execute(
+            "INSERT INTO ledger (account, kind, key, amount) VALUES (%s, 'topup', %s, %s)"
+            " ON CONFLICT DO NOTHING",
+            (account, key, amount),
+        ).rowcount
+        conn.execute(
+            "UPDATE account SET balance = balance + %s WHERE id = %s",
+            (new * amount, account),
+        )
 
 
-def reserve(conn: Connection, account: str, key: str, fingerprint: str, hold: int,
-            step: Callable[[str], None] = lambda name: None) -> tuple[str, int]:
+# --8<-- [start:reserve]
+def reserve(
+    conn: Connection,
+    account: str,
+    key: str,
+    fingerprint: str,
+    hold: int,
+    step: Callable[[str], None] = lambda name: None,
+) -> tuple[str, int]:
     """Claim the key and hold the funds, or say who owns the key: (state, attempt)."""
     with conn.transaction():
         claimed = conn.execute(
@@ -42,52 +69,92 @@ def reserve(conn: Connection, account: str, key: str, fingerprint: str, hold: in
                SET state = 'reserved', attempt = call.attempt + 1,
                    hold = excluded.hold, lease_until = excluded.lease_until
                WHERE call.state = 'released' AND call.fingerprint = excluded.fingerprint
-               RETURNING attempt""", (account, key, fingerprint, hold, LEASE)).fetchone()
+               RETURNING attempt""",
+            (account, key, fingerprint, hold, LEASE),
+        ).fetchone()
         if claimed is None:
             state, attempt, known = conn.execute(
                 "SELECT state, attempt, fingerprint FROM call WHERE account = %s AND key = %s",
-                (account, key)).fetchone()
-            return ("mismatch" if known != fingerprint else "busy" if state != "settled" else state), attempt
+                (account, key),
+            ).fetchone()
+            return (
+                "mismatch"
+                if known != fingerprint
+                else "busy"
+                if state != "settled"
+                else state
+            ), attempt
         funded = conn.execute(  # check and write in one statement: no gap for another call to slip into
             "UPDATE account SET held = held + %s WHERE id = %s AND balance - held >= %s",
-            (hold, account, hold)).rowcount
+            (hold, account, hold),
+        ).rowcount
         if not funded:
             raise InsufficientFunds  # leaving the block by an exception rolls the claim back too
         step("reserving")
     return "reserved", claimed[0]
 
 
+# --8<-- [end:reserve]
+
+
+# --8<-- [start:settle]
 OPEN = "account = %(account)s AND key = %(key)s AND attempt = %(attempt)s AND state = 'reserved'"
 
 
-def record(conn: Connection, call: dict, input: int, cached: int, output: int, finish: str, reply: str) -> bool:
+def record(
+    conn: Connection,
+    call: dict,
+    input: int,
+    cached: int,
+    output: int,
+    finish: str,
+    reply: str,
+) -> bool:
     """Write down what was used, once, while the call is still ours; renew the lease."""
     with conn.transaction():
-        ours = conn.execute(f"UPDATE call SET lease_until = now() + %(lease)s WHERE {OPEN}",
-                            call | {"lease": LEASE}).rowcount
+        ours = conn.execute(
+            f"UPDATE call SET lease_until = now() + %(lease)s WHERE {OPEN}",
+            call | {"lease": LEASE},
+        ).rowcount
         if ours:
-            conn.execute("INSERT INTO usage VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",
-                         (*call.values(), input, cached, output, finish, reply))
+            conn.execute(
+                "INSERT INTO usage VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",
+                (*call.values(), input, cached, output, finish, reply),
+            )
     return bool(ours)
 
 
-def settle(conn: Connection, call: dict, step: Callable[[str], None] = lambda name: None) -> bool:
+def settle(
+    conn: Connection, call: dict, step: Callable[[str], None] = lambda name: None
+) -> bool:
     """Turn the hold into a charge. Safe to repeat: only the first caller finds the call open."""
     with conn.transaction():
-        used = conn.execute("SELECT input, cached, output FROM usage WHERE account = %(account)s"
-                            " AND key = %(key)s AND attempt = %(attempt)s", call).fetchone()
+        used = conn.execute(
+            "SELECT input, cached, output FROM usage WHERE account = %(account)s"
+            " AND key = %(key)s AND attempt = %(attempt)s",
+            call,
+        ).fetchone()
         if used is None:
             return False
-        closed = conn.execute(f"UPDATE call SET state = 'settled', charge = %(charge)s WHERE {OPEN} RETURNING hold",
-                              call | {"charge": cost(*used)}).fetchone()
+        closed = conn.execute(
+            f"UPDATE call SET state = 'settled', charge = %(charge)s WHERE {OPEN} RETURNING hold",
+            call | {"charge": cost(*used)},
+        ).fetchone()
         if closed is None:
             return False
-        conn.execute("UPDATE account SET balance = balance - %s, held = held - %s WHERE id = %s",
-                     (cost(*used), closed[0], call["account"]))
-        conn.execute("INSERT INTO ledger (account, kind, key, amount) VALUES (%s, 'charge', %s, %s)",
-                     (call["account"], call["key"], -cost(*used)))
+        conn.execute(
+            "UPDATE account SET balance = balance - %s, held = held - %s WHERE id = %s",
+            (cost(*used), closed[0], call["account"]),
+        )
+        conn.execute(
+            "INSERT INTO ledger (account, kind, key, amount) VALUES (%s, 'charge', %s, %s)",
+            (call["account"], call["key"], -cost(*used)),
+        )
         step("settling")
     return True
+
+
+# --8<-- [end:settle]
 
 
 def release(conn: Connection, call: dict, expired_at: datetime | None = None) -> bool:
@@ -96,16 +163,28 @@ def release(conn: Connection, call: dict, expired_at: datetime | None = None) ->
         closed = conn.execute(
             f"UPDATE call SET state = 'released' WHERE {OPEN}"
             " AND (%(at)s::timestamptz IS NULL OR lease_until < %(at)s) RETURNING hold",
-            call | {"at": expired_at}).fetchone()
+            call | {"at": expired_at},
+        ).fetchone()
         if closed:
-            conn.execute("UPDATE account SET held = held - %s WHERE id = %s", (closed[0], call["account"]))
+            conn.execute(
+                "UPDATE account SET held = held - %s WHERE id = %s",
+                (closed[0], call["account"]),
+            )
     return closed is not None
 
 
 def sweep(conn: Connection, at: datetime) -> dict[str, str]:
     """Finish what a dead gateway left: settle where usage was recorded, release where it was not."""
-    stale = conn.execute("SELECT account, key, attempt FROM call WHERE state = 'reserved' AND lease_until < %s",
-                         (at,)).fetchall()
+    stale = conn.execute(
+        "SELECT account, key, attempt FROM call WHERE state = 'reserved' AND lease_until < %s",
+        (at,),
+    ).fetchall()
     calls = [dict(zip(("account", "key", "attempt"), row)) for row in stale]
-    return {call["key"]: "settled" if settle(conn, call) else "released" if release(conn, call, at) else "gone"
-            for call in calls}
+    return {
+        call["key"]: "settled"
+        if settle(conn, call)
+        else "released"
+        if release(conn, call, at)
+        else "gone"
+        for call in calls
+    }

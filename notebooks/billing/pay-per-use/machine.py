@@ -1,4 +1,5 @@
 """Hypothesis drives the real ledger with any order of steps and compares it with a model of a few lines."""
+
 import itertools
 
 import ledger
@@ -8,7 +9,9 @@ from psycopg import Connection
 
 INPUT = 10  # prompt tokens of every call
 keys, lengths = st.sampled_from("abc"), st.integers(1, 40)
-lateness = st.sampled_from([0, 0, 0, 1])  # 1: a gateway that was declared dead comes back with its old attempt
+lateness = st.sampled_from(
+    [0, 0, 0, 1]
+)  # 1: a gateway that was declared dead comes back with its old attempt
 some_calls = precondition(lambda self: self.calls)
 
 
@@ -19,18 +22,30 @@ class Machine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.account, self.calls, self.credits, self.charges = f"m{next(self.serial)}", {}, {}, {}
+        self.account, self.calls, self.credits, self.charges = (
+            f"m{next(self.serial)}",
+            {},
+            {},
+            {},
+        )
         self.top_up("first", 1_000)
 
-    @rule(reference=st.sampled_from(["first", "second", "third"]), amount=st.integers(1, 1_000))
-    def top_up(self, reference: str, amount: int) -> None:  # a payment confirmed twice is credited once
+    @rule(
+        reference=st.sampled_from(["first", "second", "third"]),
+        amount=st.integers(1, 1_000),
+    )
+    def top_up(
+        self, reference: str, amount: int
+    ) -> None:  # a payment confirmed twice is credited once
         ledger.top_up(self.conn, self.account, amount, reference)
         self.credits.setdefault(reference, amount)
 
     @rule(key=keys, max_tokens=lengths)
     def reserve(self, key: str, max_tokens: int) -> None:
         old, hold = self.calls.get(key), ledger.ceiling(INPUT, max_tokens)
-        free = old is None or old["state"] == "released" and old["max_tokens"] == max_tokens
+        free = old is None or (
+            old["state"] == "released" and old["max_tokens"] == max_tokens
+        )
         try:
             got = ledger.reserve(self.conn, self.account, key, str(max_tokens), hold)[0]
         except ledger.InsufficientFunds:
@@ -38,8 +53,13 @@ class Machine(RuleBasedStateMachine):
             return
         if free:
             assert got == "reserved" and hold <= self.balance() - self.held()
-            self.calls[key] = {"state": "reserved", "attempt": old["attempt"] + 1 if old else 1,
-                               "max_tokens": max_tokens, "hold": hold, "used": None}
+            self.calls[key] = {
+                "state": "reserved",
+                "attempt": old["attempt"] + 1 if old else 1,
+                "max_tokens": max_tokens,
+                "hold": hold,
+                "used": None,
+            }
         elif old["max_tokens"] != max_tokens:
             assert got == "mismatch"
         else:
@@ -77,8 +97,10 @@ class Machine(RuleBasedStateMachine):
 
     @rule()
     def everyone_dies_and_leases_run_out(self) -> None:
-        left = self.conn.execute("SELECT max(lease_until) + interval '1 s' FROM call WHERE account = %s",
-                                 (self.account,)).fetchone()[0]
+        left = self.conn.execute(
+            "SELECT max(lease_until) + interval '1 s' FROM call WHERE account = %s",
+            (self.account,),
+        ).fetchone()[0]
         if left:
             ledger.sweep(self.conn, left)
             for key, call in self.calls.items():
@@ -88,9 +110,15 @@ class Machine(RuleBasedStateMachine):
     @invariant()
     def ledger_equals_model(self) -> None:
         type(self).steps += 1
-        row = self.conn.execute("SELECT balance, held, (SELECT sum(amount) FROM ledger WHERE ledger.account = account.id)"
-                                " FROM account WHERE id = %s", (self.account,)).fetchone()
-        assert row == (self.balance(), self.held(), self.balance()) and 0 <= self.held() <= self.balance()
+        row = self.conn.execute(
+            "SELECT balance, held, (SELECT sum(amount) FROM ledger WHERE ledger.account = account.id)"
+            " FROM account WHERE id = %s",
+            (self.account,),
+        ).fetchone()
+        assert (
+            row == (self.balance(), self.held(), self.balance())
+            and 0 <= self.held() <= self.balance()
+        )
 
     def pick(self, data: st.DataObject) -> tuple[str, dict]:
         key = data.draw(st.sampled_from(sorted(self.calls)))
@@ -102,10 +130,16 @@ class Machine(RuleBasedStateMachine):
         type(self).settled += 1
 
     def identity(self, key: str, late: int) -> dict:
-        return {"account": self.account, "key": key, "attempt": self.calls[key]["attempt"] - late}
+        return {
+            "account": self.account,
+            "key": key,
+            "attempt": self.calls[key]["attempt"] - late,
+        }
 
     def balance(self) -> int:
         return sum(self.credits.values()) - sum(self.charges.values())
 
     def held(self) -> int:
-        return sum(call["hold"] for call in self.calls.values() if call["state"] == "reserved")
+        return sum(
+            call["hold"] for call in self.calls.values() if call["state"] == "reserved"
+        )

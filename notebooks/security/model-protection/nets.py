@@ -1,4 +1,5 @@
 """Small classifiers, several trained side by side, and the images they are asked about."""
+
 from collections.abc import Callable
 
 import torch
@@ -10,8 +11,14 @@ from torch.nn import functional as F
 def digits() -> list[tuple[torch.Tensor, torch.Tensor]]:
     """8 x 8 handwritten digits in three parts: 700, 700 and 397 images with their labels."""
     data, order = load_digits(), torch.randperm(1797)
-    x, y = torch.tensor(data.data, dtype=torch.float32)[order] / 16, torch.tensor(data.target)[order]
-    return [(x[part], y[part]) for part in (slice(0, 700), slice(700, 1400), slice(1400, None))]
+    x, y = (
+        torch.tensor(data.data, dtype=torch.float32)[order] / 16,
+        torch.tensor(data.target)[order],
+    )
+    return [
+        (x[part], y[part])
+        for part in (slice(0, 700), slice(700, 1400), slice(1400, None))
+    ]
 
 
 class Nets(nn.Module):
@@ -19,12 +26,20 @@ class Nets(nn.Module):
 
     def __init__(self, n: int):
         super().__init__()
-        self.w1, self.b1 = nn.Parameter(torch.randn(n, 64, 64) / 32**0.5), nn.Parameter(torch.zeros(n, 1, 64))
-        self.w2, self.b2 = nn.Parameter(torch.randn(n, 64, 10) / 8), nn.Parameter(torch.zeros(n, 1, 10))
+        self.w1, self.b1 = (
+            nn.Parameter(torch.randn(n, 64, 64) / 32**0.5),
+            nn.Parameter(torch.zeros(n, 1, 64)),
+        )
+        self.w2, self.b2 = (
+            nn.Parameter(torch.randn(n, 64, 10) / 8),
+            nn.Parameter(torch.zeros(n, 1, 10)),
+        )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = x.expand(len(self.w1), -1, -1)
-        return torch.baddbmm(self.b2, torch.baddbmm(self.b1, x, self.w1).relu(), self.w2)
+        return torch.baddbmm(
+            self.b2, torch.baddbmm(self.b1, x, self.w1).relu(), self.w2
+        )
 
 
 def cross_entropy(logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
@@ -37,7 +52,14 @@ def match_logits(logits: torch.Tensor, log_p: torch.Tensor) -> torch.Tensor:
     return (centred - wanted).square().mean((1, 2)).sum()
 
 
-def train(nets: Nets, x: torch.Tensor, target: torch.Tensor, loss: Callable = cross_entropy, steps: int = 300, rate: float = 1e-2) -> Nets:
+def train(
+    nets: Nets,
+    x: torch.Tensor,
+    target: torch.Tensor,
+    loss: Callable = cross_entropy,
+    steps: int = 300,
+    rate: float = 1e-2,
+) -> Nets:
     nets.requires_grad_(True)
     x, target = (t.expand(len(nets.w1), -1, -1) for t in (x, target))
     adam = torch.optim.Adam(nets.parameters(), lr=rate)
@@ -59,15 +81,27 @@ def one_hot(labels: torch.Tensor) -> torch.Tensor:
     return F.one_hot(labels, 10).float()
 
 
-def blend(x: torch.Tensor, y: torch.Tensor, n: int) -> tuple[torch.Tensor, torch.Tensor]:
+def blend(
+    x: torch.Tensor, y: torch.Tensor, n: int
+) -> tuple[torch.Tensor, torch.Tensor]:
     """n images between two digits, and the labels in the same proportion."""
-    i, j, share = torch.randint(len(x), (n,)), torch.randint(len(x), (n,)), torch.rand(n, 1)
-    return share * x[i] + (1 - share) * x[j], share * one_hot(y[i]) + (1 - share) * one_hot(y[j])
+    i, j, share = (
+        torch.randint(len(x), (n,)),
+        torch.randint(len(x), (n,)),
+        torch.rand(n, 1),
+    )
+    return share * x[i] + (1 - share) * x[j], share * one_hot(y[i]) + (
+        1 - share
+    ) * one_hot(y[j])
 
 
 def api(model: Nets, queries: torch.Tensor, mode: str) -> torch.Tensor:
     """What the service answers to (thieves, queries, 64)."""
-    log_p = model(queries.reshape(1, -1, 64)).log_softmax(-1).reshape(*queries.shape[:2], 10)
+    log_p = (
+        model(queries.reshape(1, -1, 64))
+        .log_softmax(-1)
+        .reshape(*queries.shape[:2], 10)
+    )
     if mode == "label only":
         return one_hot(log_p.argmax(-1))
     return log_p.exp().round(decimals=1) if mode == "rounded to 0.1" else log_p

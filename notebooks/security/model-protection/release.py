@@ -1,4 +1,5 @@
 """Sign, verify, encrypt and decrypt a release of weights."""
+
 import hashlib
 import json
 from collections.abc import Iterator
@@ -6,11 +7,16 @@ from pathlib import Path
 from typing import BinaryIO
 
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import (
+    Ed25519PrivateKey,
+    Ed25519PublicKey,
+)
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.keywrap import aes_key_unwrap, aes_key_wrap
 
-PURPOSE = b"model-release-v1\n"  # so that this key's signatures mean nothing anywhere else
+PURPOSE = (
+    b"model-release-v1\n"  # so that this key's signatures mean nothing anywhere else
+)
 MANIFEST, SIGNATURE = "manifest.json", "manifest.sig"
 CHUNK, TAG = 1 << 20, 16  # bytes
 
@@ -27,16 +33,21 @@ def digests(folder: Path) -> dict[str, str]:
         if path.is_dir() or path in (folder / MANIFEST, folder / SIGNATURE):
             continue
         with path.open("rb") as file:
-            result[path.relative_to(folder).as_posix()] = hashlib.file_digest(file, "sha256").hexdigest()
+            result[path.relative_to(folder).as_posix()] = hashlib.file_digest(
+                file, "sha256"
+            ).hexdigest()
     return result
 
 
 def sign(folder: Path, name: str, version: int, key: Ed25519PrivateKey) -> None:
-    manifest = json.dumps({"name": name, "version": version, "files": digests(folder)}, indent=1).encode()
+    manifest = json.dumps(
+        {"name": name, "version": version, "files": digests(folder)}, indent=1
+    ).encode()
     (folder / MANIFEST).write_bytes(manifest)
     (folder / SIGNATURE).write_bytes(key.sign(PURPOSE + manifest))
 
 
+# --8<-- [start:verify]
 def verify(folder: Path, name: str, newest_seen: int, key: Ed25519PublicKey) -> dict:
     manifest = (folder / MANIFEST).read_bytes()
     try:  # the signature first: nothing in an unsigned manifest may be parsed, let alone believed
@@ -56,6 +67,10 @@ def verify(folder: Path, name: str, newest_seen: int, key: Ed25519PublicKey) -> 
     return claim
 
 
+# --8<-- [end:verify]
+
+
+# --8<-- [start:chunks]
 def chunks(file: BinaryIO, size: int) -> Iterator[tuple[bytes, bytes]]:
     """(nonce, chunk): the nonce counts the chunks and marks the last, so none can be moved, dropped or appended."""
     index, chunk = 0, file.read(size)
@@ -68,10 +83,14 @@ def chunks(file: BinaryIO, size: int) -> Iterator[tuple[bytes, bytes]]:
 
 
 def encrypt(source: Path, target: Path, master: bytes, context: bytes) -> None:
-    data_key = AESGCM.generate_key(256)  # a new one for each file: counted nonces cannot repeat under it
+    data_key = AESGCM.generate_key(
+        256
+    )  # a new one for each file: counted nonces cannot repeat under it
     cipher = AESGCM(data_key)
     with source.open("rb") as plain, target.open("wb") as sealed:
-        sealed.write(aes_key_wrap(master, data_key))  # in production the KMS does this; `master` never leaves it
+        sealed.write(
+            aes_key_wrap(master, data_key)
+        )  # in production the KMS does this; `master` never leaves it
         for nonce, chunk in chunks(plain, CHUNK):
             sealed.write(cipher.encrypt(nonce, chunk, context))
 
@@ -82,3 +101,6 @@ def decrypt(source: Path, target: Path, master: bytes, context: bytes) -> None:
         cipher = AESGCM(aes_key_unwrap(master, sealed.read(40)))
         for nonce, chunk in chunks(sealed, CHUNK + TAG):
             plain.write(cipher.decrypt(nonce, chunk, context))
+
+
+# --8<-- [end:chunks]

@@ -11,10 +11,16 @@ from contextlib import contextmanager
 
 import httpx
 
-HTTP = httpx.Client(limits=httpx.Limits(max_connections=None, max_keepalive_connections=0), trust_env=False, timeout=90)
+HTTP = httpx.Client(
+    limits=httpx.Limits(max_connections=None, max_keepalive_connections=0),
+    trust_env=False,
+    timeout=90,
+)
 BEGAN = time.monotonic()
 SEEN: list[tuple[float, str, bool]] = []  # every probe: seconds, URL, success
-SPANS: list[tuple[float, float, int]] = []  # every request: seconds sent, seconds answered, status
+SPANS: list[
+    tuple[float, float, int]
+] = []  # every request: seconds sent, seconds answered, status
 pool = ThreadPoolExecutor(24)
 
 
@@ -26,11 +32,27 @@ def start(name: str, **settings: str) -> tuple[subprocess.Popen, str]:
     with socket.socket() as finder:
         finder.bind(("127.0.0.1", 0))
         port = finder.getsockname()[1]
-    os.mkfifo(f"{name}.weights")  # a pipe in place of the object store: the caller decides when the load ends
-    command = [sys.executable, "-m", "uvicorn", "server:app", "--port", str(port), "--log-level", "error",
-               "--timeout-graceful-shutdown", "60"]
-    process = subprocess.Popen(command, env=os.environ | {"WEIGHTS": f"{name}.weights"} | settings,
-                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    os.mkfifo(
+        f"{name}.weights"
+    )  # a pipe in place of the object store: the caller decides when the load ends
+    command = [
+        sys.executable,
+        "-m",
+        "uvicorn",
+        "server:app",
+        "--port",
+        str(port),
+        "--log-level",
+        "error",
+        "--timeout-graceful-shutdown",
+        "60",
+    ]
+    process = subprocess.Popen(
+        command,
+        env=os.environ | {"WEIGHTS": f"{name}.weights"} | settings,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     return process, f"http://127.0.0.1:{port}"
 
 
@@ -46,19 +68,28 @@ def probe(url: str, timeout_s: float = 5) -> bool:
 
 def ask(url: str, tokens: int) -> int:
     sent = now()
-    status = HTTP.post(f"{url}/generate", json={"token": 1, "max_tokens": tokens}).status_code
+    status = HTTP.post(
+        f"{url}/generate", json={"token": 1, "max_tokens": tokens}
+    ).status_code
     SPANS.append((sent, now(), status))
     return status
 
 
 def verdict(url: str, settings: dict) -> list[bool]:
     """As many probes as the kubelet allows to fail, back to back instead of one a period."""
-    return [probe(url, settings["timeoutSeconds"]) for _ in range(settings["failureThreshold"])]
+    return [
+        probe(url, settings["timeoutSeconds"])
+        for _ in range(settings["failureThreshold"])
+    ]
 
 
 def metric(url: str, name: str) -> int:
     lines = HTTP.get(f"{url}/metrics").text.splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith(f"server_requests_{name} "))
+    return next(
+        int(line.split()[1])
+        for line in lines
+        if line.startswith(f"server_requests_{name} ")
+    )
 
 
 @contextmanager

@@ -4,13 +4,12 @@ from contextlib import nullcontext
 
 import torch
 import torch.distributed as dist
+from launch import traffic
 from torch import nn
 from torch.distributed.algorithms.ddp_comm_hooks.default_hooks import fp16_compress_hook
 from torch.distributed.fsdp import fully_shard
 from torch.nn.functional import cross_entropy
 from torch.nn.parallel import DistributedDataParallel as DDP
-
-from launch import traffic
 
 VOCAB, WIDTH, LENGTH, BATCH, IGNORE = 64, 64, 17, 16, -100
 
@@ -20,11 +19,17 @@ class TinyLM(nn.Module):
         super().__init__()
         self.embed = nn.Embedding(VOCAB, WIDTH)
         self.blocks = nn.ModuleList(
-            nn.TransformerEncoderLayer(WIDTH, 4, 4 * WIDTH, dropout=0.0, batch_first=True) for _ in range(2))
+            nn.TransformerEncoderLayer(
+                WIDTH, 4, 4 * WIDTH, dropout=0.0, batch_first=True
+            )
+            for _ in range(2)
+        )
         self.head = nn.Linear(WIDTH, VOCAB, bias=False)
 
     def forward(self, tokens: torch.Tensor) -> torch.Tensor:
-        mask = nn.Transformer.generate_square_subsequent_mask(tokens.shape[1], dtype=self.head.weight.dtype)
+        mask = nn.Transformer.generate_square_subsequent_mask(
+            tokens.shape[1], dtype=self.head.weight.dtype
+        )
         hidden = self.embed(tokens)
         for block in self.blocks:
             hidden = block(hidden, src_mask=mask, is_causal=True)
@@ -33,7 +38,9 @@ class TinyLM(nn.Module):
 
 def joint_batch(step: int, ragged: bool = False) -> tuple[torch.Tensor, torch.Tensor]:
     """One step's whole batch: sequences that count up by three from a random start."""
-    start = torch.randint(VOCAB, (BATCH, 1), generator=torch.Generator().manual_seed(step))
+    start = torch.randint(
+        VOCAB, (BATCH, 1), generator=torch.Generator().manual_seed(step)
+    )
     tokens = (start + 3 * torch.arange(LENGTH)) % VOCAB
     inputs, targets = tokens[:, :-1], tokens[:, 1:].clone()
     if ragged:  # every second row is short, so one of two ranks gets the short ones
@@ -68,11 +75,22 @@ def first_parameter_only(model: nn.Module, world: int) -> None:
     p.grad /= world
 
 
-BY_HAND = {f.__name__: f for f in (all_reduce_mean, all_reduce_sum, first_parameter_only)}
+BY_HAND = {
+    f.__name__: f for f in (all_reduce_mean, all_reduce_sum, first_parameter_only)
+}
 
 
-def train(rank: int, world: int, method: str, optimizer: str = "AdamW", lr: float = 3e-3,
-          ragged: bool = False, count_all: bool = True, steps: int = 12) -> dict:
+# --8<-- [start:train]
+def train(
+    rank: int,
+    world: int,
+    method: str,
+    optimizer: str = "AdamW",
+    lr: float = 3e-3,
+    ragged: bool = False,
+    count_all: bool = True,
+    steps: int = 12,
+) -> dict:
     model = TinyLM().double()
     net = wrap(model, method)
     params = list(model.parameters())
@@ -81,24 +99,49 @@ def train(rank: int, world: int, method: str, optimizer: str = "AdamW", lr: floa
     for step in range(steps):
         inputs, targets = (t[rank::world] for t in joint_batch(step, ragged))
         tokens = (targets != IGNORE).sum().double()
-        if count_all:  # each token of the joint batch weighs the same, whichever rank holds it
+        if (
+            count_all
+        ):  # each token of the joint batch weighs the same, whichever rank holds it
             dist.all_reduce(tokens)
             tokens /= world
         optim.zero_grad()
         logits = net(inputs)
-        loss = cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=IGNORE, reduction="sum") / tokens
+        loss = (
+            cross_entropy(
+                logits.flatten(0, 1),
+                targets.flatten(),
+                ignore_index=IGNORE,
+                reduction="sum",
+            )
+            / tokens
+        )
         loss.backward()
         if method in BY_HAND:
             BY_HAND[method](model, world)
         optim.step()
         losses.append(loss.item())
-    state = [t for p in params for t in (p, p.grad, *optim.state[p].values()) if t.dim()]
+    state = [
+        t for p in params for t in (p, p.grad, *optim.state[p].values()) if t.dim()
+    ]
     held = sum(local(t).numel() * t.element_size() for t in state)
-    return {"start": start, "weights": flat(params), "losses": torch.tensor(losses), "held": held}
+    return {
+        "start": start,
+        "weights": flat(params),
+        "losses": torch.tensor(losses),
+        "held": held,
+    }
+
+
+# --8<-- [end:train]
 
 
 def flat(params: list) -> torch.Tensor:
-    return torch.cat([(p.full_tensor() if hasattr(p, "full_tensor") else p).detach().flatten() for p in params])
+    return torch.cat(
+        [
+            (p.full_tensor() if hasattr(p, "full_tensor") else p).detach().flatten()
+            for p in params
+        ]
+    )
 
 
 def local(t: torch.Tensor) -> torch.Tensor:
@@ -144,4 +187,9 @@ def exchange(rank: int, world: int, size: int) -> dict:
     ring = traffic(lambda: dist.all_reduce(gradient.clone()))
     shard, whole = torch.empty(size // 4 // world), torch.ones(size // 4)
     scatter = traffic(lambda: dist.reduce_scatter_single(shard, whole))
-    return {"ring": ring, "server": traffic(server), "reduce_scatter": scatter, "sum": gradient[0].item()}
+    return {
+        "ring": ring,
+        "server": traffic(server),
+        "reduce_scatter": scatter,
+        "sum": gradient[0].item(),
+    }

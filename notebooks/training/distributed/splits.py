@@ -2,18 +2,23 @@
 
 import torch
 import torch.distributed as dist
+from launch import traffic
 from torch import nn
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.pipelining import PipelineStage, ScheduleGPipe
-from torch.distributed.tensor.parallel import ColwiseParallel, RowwiseParallel, parallelize_module
-
-from launch import traffic
+from torch.distributed.tensor.parallel import (
+    ColwiseParallel,
+    RowwiseParallel,
+    parallelize_module,
+)
 
 TOKENS, WIDTH = 512, 128
 
 
 def mlp() -> nn.Sequential:
-    return nn.Sequential(nn.Linear(WIDTH, 4 * WIDTH), nn.GELU(), nn.Linear(4 * WIDTH, WIDTH))
+    return nn.Sequential(
+        nn.Linear(WIDTH, 4 * WIDTH), nn.GELU(), nn.Linear(4 * WIDTH, WIDTH)
+    )
 
 
 def tensor_parallel(rank: int, world: int) -> dict:
@@ -21,11 +26,19 @@ def tensor_parallel(rank: int, world: int) -> dict:
     model, x = mlp(), torch.randn(TOKENS, WIDTH)
     expected, out = model(x).detach(), []
     total = sum(p.numel() for p in model.parameters())
-    parallelize_module(model, init_device_mesh("cpu", (world,)), {"0": ColwiseParallel(), "2": RowwiseParallel()})
+    parallelize_module(
+        model,
+        init_device_mesh("cpu", (world,)),
+        {"0": ColwiseParallel(), "2": RowwiseParallel()},
+    )
     model(x)
     sent = traffic(lambda: out.append(model(x)))
     held = sum(p.to_local().numel() for p in model.parameters())
-    return {"error": (out[0] - expected).abs().max().item(), "held": held / total, "sent": sent}
+    return {
+        "error": (out[0] - expected).abs().max().item(),
+        "held": held / total,
+        "sent": sent,
+    }
 
 
 def pipeline(rank: int, world: int, micro_batches: int) -> dict:
@@ -40,12 +53,19 @@ def pipeline(rank: int, world: int, micro_batches: int) -> dict:
 
     def step() -> None:
         blocks[rank].zero_grad()
-        schedule.step(*((x,) if rank == 0 else ()), **({"target": y} if rank == world - 1 else {}))
+        schedule.step(
+            *((x,) if rank == 0 else ()), **({"target": y} if rank == world - 1 else {})
+        )
 
     step()
     sent = traffic(step)
-    error = max((p.grad - g).abs().max().item() for p, g in zip(blocks[rank].parameters(), expected))
-    held = sum(p.numel() for p in blocks[rank].parameters()) / sum(p.numel() for b in blocks for p in b.parameters())
+    error = max(
+        (p.grad - g).abs().max().item()
+        for p, g in zip(blocks[rank].parameters(), expected)
+    )
+    held = sum(p.numel() for p in blocks[rank].parameters()) / sum(
+        p.numel() for b in blocks for p in b.parameters()
+    )
     return {"error": error, "held": held, "sent": sent}
 
 
@@ -54,7 +74,13 @@ def expert_parallel(rank: int, world: int, skew: float) -> dict:
     experts = [nn.Linear(WIDTH, WIDTH, bias=False) for _ in range(world)]
     torch.manual_seed(rank + 1)
     x = torch.randn(TOKENS, WIDTH)
-    route = torch.multinomial(torch.tensor([1 + skew] + [1.0] * (world - 1)), TOKENS, replacement=True).sort().values
+    route = (
+        torch.multinomial(
+            torch.tensor([1 + skew] + [1.0] * (world - 1)), TOKENS, replacement=True
+        )
+        .sort()
+        .values
+    )
     to_send = route.bincount(minlength=world)
     to_get = torch.empty_like(to_send)
     dist.all_to_all_single(to_get, to_send)
@@ -67,6 +93,13 @@ def expert_parallel(rank: int, world: int, skew: float) -> dict:
 
     sent = traffic(step)
     expected = torch.stack([experts[e](t) for e, t in zip(route.tolist(), x)])
-    moved = TOKENS - send[rank] + sum(get) - get[rank]  # own tokens leaving, guests going home
-    return {"error": (y - expected).abs().max().item(), "held": 1 / world, "sent": sent,
-            "moved": moved, "tokens": sum(get)}
+    moved = (
+        TOKENS - send[rank] + sum(get) - get[rank]
+    )  # own tokens leaving, guests going home
+    return {
+        "error": (y - expected).abs().max().item(),
+        "held": 1 / world,
+        "sent": sent,
+        "moved": moved,
+        "tokens": sum(get),
+    }

@@ -1,0 +1,236 @@
+"""One stateless gateway; all that two of them share is the database. Start: python gateway.py SOCKET_FD"""
+
+import hashlib
+import hmac
+import json
+import os
+import pathlib
+import secrets
+import socket
+import sys
+import time
+
+import psycopg
+import uvicorn
+from fastapi import Depends, FastAPI, Header, HTTPException, Request
+from ledger import CENT, post, rate, to_cents
+from pydantic import BaseModel, Field
+from scheduler import NoWorker, Scheduler
+from worker import tokenize
+
+DSN, PSP_SECRET = os.environ["DSN"], os.environ["PSP_SECRET"].encode()
+app, scheduler, log = FastAPI(), Scheduler(), pathlib.Path("gateway.log")
+
+
+def digest(text: str) -> bytes:
+    return hashlib.sha256(
+        text.encode()
+    ).digest()  # enough for a key of 256 random bits; a password needs a slow hash
+
+
+def authenticate(authorization: str = Header("")) -> int:
+    with psycopg.connect(DSN) as db:  # production: a connection pool
+        row = db.execute(
+            "SELECT customer FROM api_key WHERE digest = %s",
+            [digest(authorization.removeprefix("Bearer "))],
+        ).fetchone()
+    if row is None:
+        raise HTTPException(401, "unknown API key")
+    return row[0]
+
+
+@app.post("/v1/signup")
+def sign_up(name: str) -> dict:
+    key = "sk_" + secrets.token_urlsafe(32)
+    with psycopg.connect(DSN) as db:
+        customer = db.execute(
+            "INSERT INTO customer (name) VALUES (%s) RETURNING id", [name]
+        ).fetchone()[0]
+        db.execute("INSERT INTO wallet (account) VALUES (%s)", [f"wallet:{customer}"])
+        db.execute("INSERT INTO api_key VALUES (%s, %s)", (digest(key), customer))
+    return {"customer": customer, "api_key": key}  # shown once, never stored
+
+
+async def raw_body(request: Request) -> bytes:
+    return await request.body()
+
+
+@app.post("/webhooks/payment")
+def payment(
+    body: bytes = Depends(raw_body),
+    timestamp: str = Header(),
+    signature: str = Header(),
+) -> dict:
+    expected = hmac.new(
+        PSP_SECRET, timestamp.encode() + b"." + body, "sha256"
+    ).hexdigest()
+    if (
+        not hmac.compare_digest(expected, signature)
+        or abs(time.time() - int(timestamp)) > 300
+    ):
+        raise HTTPException(400, "bad signature or stale event")
+    event = json.loads(body)
+    amount = event["cents"] * CENT
+    try:
+        with psycopg.connect(DSN) as db:
+            post(
+                db,
+                "topup",
+                event["id"],
+                {"psp": -amount, f"wallet:{event['customer']}": amount},
+            )
+    except psycopg.errors.UniqueViolation:
+        pass  # delivered before: acknowledge, or the provider goes on retrying
+    return {"received": True}
+
+
+@app.get("/v1/bill")
+def bill(customer: int = Depends(authenticate)) -> dict:
+    wallet = f"wallet:{customer}"
+    with (
+        psycopg.connect(DSN) as db
+    ):  # the lines come from the calls, the balance from the ledger: they must agree
+        lines = db.execute(
+            "SELECT ability, count(*), sum(charge)::bigint FROM call"
+            " WHERE customer = %s AND state = 'settled' GROUP BY ability ORDER BY ability",
+            [customer],
+        ).fetchall()
+        topped_up = db.execute(
+            "SELECT coalesce(sum(amount), 0)::bigint FROM posting JOIN transfer ON id = transfer"
+            " WHERE account = %s AND kind = 'topup'",
+            [wallet],
+        ).fetchone()[0]
+        balance = db.execute(
+            "SELECT balance FROM wallet WHERE account = %s", [wallet]
+        ).fetchone()[0]
+    cents = to_cents({ability: micro for ability, _, micro in lines})
+    return {
+        "topped_up": topped_up,
+        "balance": balance,
+        "charged": sum(micro for *_, micro in lines),
+        "cents": sum(cents.values()),
+        "lines": [
+            {"ability": a, "calls": n, "u$": micro, "cents": cents[a]}
+            for a, n, micro in lines
+        ],
+    }
+
+
+class Generate(BaseModel):
+    prompt: str = Field(max_length=2_000)
+    max_tokens: int = Field(
+        16, ge=1, le=64
+    )  # without ge=1 a negative number would be a negative hold: free money
+
+
+class Vision(BaseModel):
+    pixels: list[float] = Field(min_length=64, max_length=64)
+
+
+def most(body: Generate | Vision) -> dict[str, int]:
+    """The most this call can use: what has to be held before it runs."""
+    if isinstance(body, Vision):
+        return {"image": 1}
+    return {"input_token": len(tokenize(body.prompt)), "output_token": body.max_tokens}
+
+
+# --8<-- [start:serve]
+def serve(ability: str, customer: int, key: str, body: Generate | Vision) -> dict:
+    wallet, request = f"wallet:{customer}", digest(ability + body.model_dump_json())
+    try:
+        with psycopg.connect(DSN) as db:  # transaction 1: claim the key, hold the money
+            version = db.execute("SELECT max(version) FROM price").fetchone()[0]
+            hold = rate(db, version, ability, most(body))
+            row = db.execute(
+                "INSERT INTO call (customer, key, request, ability, price_version, hold)"
+                " VALUES (%s, %s, %s, %s, %s, %s)"
+                " ON CONFLICT (customer, key) WHERE state <> 'failed' DO NOTHING RETURNING id",
+                (customer, key, request, ability, version, hold),
+            ).fetchone()
+            if row is None:
+                return replay(db, customer, key, request)
+            post(db, "hold", row[0], {wallet: -hold, "held": hold})
+            workers = [url for (url,) in db.execute("SELECT url FROM worker")]
+    except psycopg.errors.CheckViolation:  # wallet.balance >= 0
+        raise HTTPException(402, "not enough funds") from None
+    try:
+        reply = scheduler.run(
+            workers, ability, body.model_dump()
+        )  # no lock is held while the model runs
+    except NoWorker:
+        with psycopg.connect(DSN) as db:
+            post(db, "release", row[0], {"held": -hold, wallet: hold})
+            db.execute("UPDATE call SET state = 'failed' WHERE id = %s", row)
+        raise HTTPException(503, "no worker available", {"Retry-After": "1"}) from None
+    with psycopg.connect(
+        DSN
+    ) as db:  # transaction 2: charge what was used, give back the rest, keep the answer
+        charge = min(hold, rate(db, version, ability, reply["usage"]))
+        response = {"id": row[0], **reply, "charge": charge}
+        post(
+            db,
+            "settle",
+            row[0],
+            {"held": -hold, "revenue": charge, wallet: hold - charge},
+        )
+        db.execute(
+            "UPDATE call SET state = 'settled', usage = %s, charge = %s, response = %s WHERE id = %s",
+            (json.dumps(reply["usage"]), charge, json.dumps(response), row[0]),
+        )
+    return response
+
+
+# --8<-- [end:serve]
+
+
+def replay(db, customer: int, key: str, request: bytes) -> dict:
+    call = db.execute(
+        "SELECT request, response FROM call WHERE customer = %s AND key = %s AND state <> 'failed'",
+        (customer, key),
+    ).fetchone()
+    if call and call[0] != request:
+        raise HTTPException(422, "this key belongs to another request")
+    if not call or call[1] is None:
+        raise HTTPException(409, "the first attempt has not ended yet")
+    return call[1]
+
+
+@app.post("/v1/generate")
+def generate(
+    body: Generate,
+    customer: int = Depends(authenticate),
+    idempotency_key: str = Header(),
+) -> dict:
+    return serve("generate", customer, idempotency_key, body)
+
+
+@app.post("/v1/vision")
+def vision(
+    body: Vision, customer: int = Depends(authenticate), idempotency_key: str = Header()
+) -> dict:
+    return serve("vision", customer, idempotency_key, body)
+
+
+@app.middleware("http")
+async def write_log(request: Request, call_next):
+    response = await call_next(request)
+    caller = digest(
+        request.headers.get("authorization", "").removeprefix("Bearer ")
+    ).hex()[:8]
+    with log.open("a") as lines:  # who, what, result; never the key or the prompt
+        lines.write(
+            json.dumps(
+                {
+                    "caller": caller,
+                    "path": request.url.path,
+                    "status": response.status_code,
+                }
+            )
+            + "\n"
+        )
+    return response
+
+
+if __name__ == "__main__":
+    listening = socket.socket(fileno=int(sys.argv[1]))
+    uvicorn.Server(uvicorn.Config(app, log_level="error")).run(sockets=[listening])

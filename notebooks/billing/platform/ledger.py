@@ -1,0 +1,36 @@
+"""Money: whole micro-dollars (u$) in, double entries out."""
+
+MILLION, CENT = 1_000_000, 10_000
+
+
+def post(db, kind: str, ref, lines: dict[str, int]) -> None:
+    """One double entry. UNIQUE (kind, ref) makes it happen once; the constraints refuse an overdraft or a lopsided entry."""
+    transfer = db.execute(
+        "INSERT INTO transfer (kind, ref) VALUES (%s, %s) RETURNING id",
+        (kind, str(ref)),
+    ).fetchone()[0]
+    for account, amount in lines.items():
+        if amount:
+            db.execute(
+                "INSERT INTO posting VALUES (%s, %s, %s)", (transfer, account, amount)
+            )
+
+
+def rate(db, version: int, ability: str, usage: dict[str, int]) -> int:
+    """The price in u$ under one version of the price list, rounded down once a call."""
+    rates = db.execute(
+        "SELECT unit, rate FROM price WHERE version = %s AND ability = %s",
+        (version, ability),
+    ).fetchall()
+    return sum(usage[unit] * per_million for unit, per_million in rates) // MILLION
+
+
+def to_cents(parts: dict[str, int]) -> dict[str, int]:
+    """Whole cents per line whose sum is the rounded total: largest remainders first."""
+    total = (sum(parts.values()) + CENT // 2) // CENT
+    cents = {name: micro // CENT for name, micro in parts.items()}
+    for name in sorted(parts, key=lambda name: parts[name] % CENT, reverse=True)[
+        : total - sum(cents.values())
+    ]:
+        cents[name] += 1
+    return cents

@@ -59,9 +59,10 @@ import pathlib
 import secrets
 
 import psycopg
-from local import start, start_postgres
+from local_postgres import start_postgres
+from services import start
 
-dsn, stop_postgres = start_postgres()
+[dsn], stop_postgres = start_postgres("platform")
 db = psycopg.connect(
     dsn, autocommit=True
 )  # the operator's and the auditor's connection

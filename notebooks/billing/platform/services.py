@@ -1,0 +1,22 @@
+"""Services of our own on this machine, stopped when the notebook ends."""
+
+import atexit
+import os
+import socket
+import subprocess
+import sys
+
+
+def start(script: str, **environment: str) -> tuple[str, subprocess.Popen]:
+    """Start a service on a free port, which it inherits, so that no other can take it.
+
+    Requests sent before it is ready wait in the socket's queue.
+    """
+    with socket.create_server(("127.0.0.1", 0), backlog=128) as listening:
+        process = subprocess.Popen(
+            [sys.executable, script, str(listening.fileno())],
+            pass_fds=[listening.fileno()],
+            env=os.environ | environment,
+        )
+        atexit.register(process.kill)
+        return f"http://127.0.0.1:{listening.getsockname()[1]}", process

@@ -1,7 +1,7 @@
 """One search index a language: MkDocs writes a single one that mixes the words of all.
 
-Each language has its own settings: Chinese words are separated by the zero-width spaces that the search
-plugin puts between them, English ones by punctuation.
+Each language has its own settings: Chinese words are separated by the zero-width spaces that the
+search plugin puts between them, English ones by punctuation.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import time
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -136,7 +137,9 @@ def prepare(project: Project, *, execute: bool = True) -> Site:
     questions = _gather(failures, corpus.read, project.docs / "corpus.yml")
     found = _read_pages(project, failures)
     books = _read_notebooks(project, failures)
+    clock = time.perf_counter()
     runs = run_all(books.values(), project.cache, execute=execute)
+    seconds = time.perf_counter() - clock
     failures += _with_pages(runs.failures, books, found)
     everything = [page for versions in found.values() for page in versions.values()]
     questions = questions or Corpus(project.docs / "corpus.yml", {}, {})
@@ -148,8 +151,8 @@ def prepare(project: Project, *, execute: bool = True) -> Site:
     if failures:
         raise Failures(failures)
     log.info(
-        f"Examples: {len(runs.results)}, of which {runs.executed} ran now; questions: "
-        f"{questions.answered} of {len(questions.questions)} answered"
+        f"Examples: {len(runs.results)}, of which {runs.executed} ran now, in {seconds:.1f} s; "
+        f"questions: {questions.answered} of {len(questions.questions)} answered"
     )
     return site
 

@@ -30,7 +30,7 @@ def start_postgres(*databases: str) -> tuple[list[str], Callable[[], None]]:
     """
     data = Path("pgdata").resolve()
     data.mkdir(mode=0o700)
-    options: dict = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    options: dict = {"stdout": subprocess.DEVNULL}
     if os.geteuid() == 0:  # PostgreSQL refuses to run as root
         options |= {"user": "nobody", "extra_groups": [], "cwd": "/"}
         data.parent.chmod(data.parent.stat().st_mode | 0o111)
@@ -41,7 +41,7 @@ def start_postgres(*databases: str) -> tuple[list[str], Callable[[], None]]:
     settings = ["listen_addresses=", "shared_buffers=16MB", "max_connections=150"]
     command = [BIN / "postgres", "-D", data, "-k", data]
     command += [part for setting in settings for part in ("-c", setting)]
-    server = subprocess.Popen(command, **options)
+    server = subprocess.Popen(command, stderr=subprocess.DEVNULL, **options)
 
     def stop() -> None:
         atexit.unregister(stop)

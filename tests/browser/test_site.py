@@ -148,6 +148,9 @@ def test_search_finds_the_page_in_the_reader_s_language(
     page.goto(address + LANGUAGES[language])
     page.locator("input.md-search__input").click()
     page.locator("input.md-search__input").fill(query)
+    page.keyboard.press(
+        "End"
+    )  # the search listens to keys, which filling in a field does not press
     results = page.locator(".md-search-result__link")
     expect(results.first).to_be_visible(timeout=15_000)
     first = results.first.get_attribute("href") or ""

@@ -1,6 +1,8 @@
 """The module that starts a PostgreSQL server for the notebooks of the billing theme."""
 
 import runpy
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -10,20 +12,25 @@ import pytest
 MODULE = Path(__file__).parents[2] / "notebooks" / "billing" / "local_postgres.py"
 
 
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """An empty folder that a server which drops root's rights can reach; pytest's are closed."""
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o711)
+        yield Path(name)
+
+
 def test_databases_are_there_until_the_server_stops(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # The server drops root's rights and must reach its data through pytest's closed folders.
-    for folder in (tmp_path, *list(tmp_path.parents)[:2]):
-        folder.chmod(0o711)
-    monkeypatch.chdir(tmp_path)
+    monkeypatch.chdir(folder)
     start_postgres = runpy.run_path(str(MODULE))["start_postgres"]
     addresses, stop = start_postgres("one", "two")
     for name, address in zip(("one", "two"), addresses, strict=True):
         with psycopg.connect(address) as connection:
             assert connection.execute("SELECT current_database()").fetchone() == (name,)
     stop()
-    assert list(tmp_path.iterdir()) == []
+    assert list(folder.iterdir()) == []
     assert not [p for p in psutil.Process().children(recursive=True) if p.name() == "postgres"]
     with pytest.raises(psycopg.OperationalError):
         psycopg.connect(addresses[0])

@@ -54,6 +54,7 @@ def simulate(arrivals, control, startup: int, seed: int = 0) -> dict:
     wanted = control(0, None, None, None, None)
     running, waiting = np.zeros(wanted.shape, int), np.zeros(wanted.shape, int)
     history = deque([wanted], maxlen=startup // SYNC + 1)
+    ready = wanted
     log = {"wanted": [], "ready": [], "started": []}
     every = SYNC // STEP
     for step, new in enumerate(arrivals):

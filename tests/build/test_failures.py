@@ -152,6 +152,15 @@ def test_languages_that_differ(sample: SampleProject) -> None:
     ]
 
 
+def test_values_and_links_that_one_language_lacks(sample: SampleProject) -> None:
+    line = sample.replace(EN, "{ #end }", "{ #end }\n\n{{ total }} [numpy](https://numpy.org)")
+    sample.replace(ZH, " {{ total }}", "")
+    assert failures(sample) == [
+        f'{EN}:{line + 2}: link "https://numpy.org" is not on the page in zh',
+        f'{EN}:{line + 2}: value "total" is not on the page in zh',
+    ]
+
+
 def test_cell_without_caption_is_a_figure_without_alternative_text(sample: SampleProject) -> None:
     expected = []
     for page, caption in ((EN, "The total is"), (ZH, "总和是")):

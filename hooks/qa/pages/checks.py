@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import zip_longest
 from pathlib import Path
 
 from qa import LANGUAGES
@@ -33,7 +34,15 @@ def check_pairs_of_languages(pages: dict[str, dict[str, Page]], docs: Path) -> I
 
 
 def _check_same(source: Page, other: Page) -> Iterator[Failure]:
-    def named(page: Page) -> dict[str, list[tuple[str, int]]]:
+    yield from _check_same_order(source, other)
+    yield from _check_same_content(source, other)
+    yield from _check_same_content(other, source)
+
+
+def _check_same_order(source: Page, other: Page) -> Iterator[Failure]:
+    """Sources, sections, cells and fences stand in both, in one order."""
+
+    def parts(page: Page) -> dict[str, list[tuple[str, int]]]:
         return {
             "sources": [(", ".join(page.sources), page.meta_line("sources"))],
             "section": [(f"{'#' * s.level} {s.anchor}", s.line) for s in page.sections],
@@ -41,25 +50,29 @@ def _check_same(source: Page, other: Page) -> Iterator[Failure]:
             "fence": [(f.language, f.line) for f in page.fences],
         }
 
-    ours, theirs = named(source), named(other)
+    ours, theirs = parts(source), parts(other)
     for what in ours:
-        if [item for item, _ in ours[what]] == [item for item, _ in theirs[what]]:
-            continue
-        rows = max(len(ours[what]), len(theirs[what]))
-        padded = [
-            column + [("nothing", 1)] * (rows - len(column))
-            for column in (ours[what], theirs[what])
-        ]
-        for (our, _), (their, line) in zip(*padded, strict=True):
+        rows = zip_longest(ours[what], theirs[what], fillvalue=("nothing", 1))
+        for (our, _), (their, line) in rows:
             if our != their:
                 reason = f'{what} "{their}" where {source.language} has "{our}"'
                 yield Failure(other.path, line, reason)
                 break
-    wanted, found = ({value.name for value in page.values} for page in (source, other))
-    for name in sorted(wanted ^ found):
-        page, lacks = (source, other) if name in wanted else (other, source)
-        line = next(value.line for value in page.values if value.name == name)
-        yield Failure(page.path, line, f'value "{name}" is not on the page in {lacks.language}')
+
+
+def _check_same_content(page: Page, lacks: Page) -> Iterator[Failure]:
+    """Values and links may stand in another order, but none is missing."""
+    for what, here, there in (
+        ("value", _lines_of_values(page), _lines_of_values(lacks)),
+        ("link", dict(page.links), dict(lacks.links)),
+    ):
+        for name in here.keys() - there.keys():
+            reason = f'{what} "{name}" is not on the page in {lacks.language}'
+            yield Failure(page.path, here[name], reason)
+
+
+def _lines_of_values(page: Page) -> dict[str, int]:
+    return {value.name: value.line for value in page.values}
 
 
 def check_fences(page: Page, corpus: Corpus) -> Iterator[Failure]:

@@ -16,6 +16,7 @@ FENCE = re.compile(r"^(?P<indent> *)(?P<marks>`{3,}|~{3,}) *(?P<header>[^`]*)$")
 HEADER = re.compile(r'^(?P<language>[\w.+-]*)(?P<options>(?: +\w+="[^"]*")*) *$')
 OPTION = re.compile(r'(\w+)="([^"]*)"')
 HEADING = re.compile(r"^(?P<level>#{1,6}) +(?P<title>.*?)(?: +\{ *#(?P<anchor>[\w-]+) *\})? *$")
+LINK = re.compile(r"\]\(<?([^)\s>]+)")
 INLINE_CODE = re.compile(r"(`+)(?!`).+?(?<!`)\1(?!`)")
 VALUE = re.compile(r"(?<!\\)\{\{ *(?P<name>[A-Za-z_]\w*) *(?::(?P<format>[^{}]*))?\}\}")
 
@@ -64,6 +65,8 @@ class Page:
     fences: list[Fence] = field(default_factory=list)
     values: list[Value] = field(default_factory=list)
     sections: list[Section] = field(default_factory=list)
+    links: list[tuple[str, int]] = field(default_factory=list)
+    """Targets and lines."""
 
     @property
     def title(self) -> str:
@@ -111,7 +114,7 @@ def _front_matter(path: Path, text: str) -> tuple[dict[str, Any], int]:
 
 
 def scan(page: Page) -> Page:
-    """Fill in `fences`, `values` and `sections`. Raises Failures."""
+    """Fill in `fences`, `values`, `sections` and `links`. Raises Failures."""
     failures: list[Failure] = []
     opened: tuple[int, re.Match[str]] | None = None
     for number, line in enumerate(page.lines, page.first):
@@ -133,6 +136,7 @@ def scan(page: Page) -> Page:
             opened = number, match
         else:
             page.values += _values(number, line)
+            page.links += [(target, number) for target in LINK.findall(line)]
             if heading := HEADING.match(line):
                 level, title = len(heading["level"]), heading["title"]
                 page.sections.append(Section(number, level, title, heading["anchor"] or ""))

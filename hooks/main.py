@@ -31,7 +31,7 @@ class State:
     building = False
     target: Path | None = None
     staged: Path | None = None
-    failed = False
+    complete = False
     site: Site | None = None
 
 
@@ -88,16 +88,17 @@ def on_post_build(config: MkDocsConfig) -> None:
     assert State.site is not None
     State.site.write_runs(Path(config.site_dir))
     search_index.split_by_language(Path(config.site_dir))
+    State.complete = True
 
 
 def on_build_error(error: Exception) -> None:
-    State.failed = True
+    State.complete = False
 
 
 def on_shutdown() -> None:
     if State.target is None or State.staged is None or not State.staged.exists():
         return
-    if not State.failed:
+    if State.complete:
         shutil.rmtree(State.target, ignore_errors=True)
         State.staged.rename(State.target)
         log.info(f"Site ready in {State.target}")

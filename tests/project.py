@@ -158,18 +158,23 @@ class SampleProject:
         for path in notebooks.find(self.root / "notebooks"):
             notebooks.write_pair(notebooks.read(path))
 
-    def build(self, *flags: str) -> subprocess.CompletedProcess[str]:
-        """Run the real `mkdocs build` in the project's folder."""
+    def start_build(self, *flags: str) -> subprocess.Popen[str]:
+        """Start the real `mkdocs build` in the project's folder."""
         environment = os.environ | {"NO_MKDOCS_2_WARNING": "1"}
         environment.pop("GITHUB_ACTIONS", None)
-        return subprocess.run(
+        return subprocess.Popen(
             [sys.executable, "-m", "mkdocs", "build", *flags],
             cwd=self.root,
             env=environment,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            timeout=300,
         )
+
+    def build(self, *flags: str) -> subprocess.CompletedProcess[str]:
+        process = self.start_build(*flags)
+        stdout, stderr = process.communicate(timeout=300)
+        return subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
 
 
 def make(root: Path) -> SampleProject:

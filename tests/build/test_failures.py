@@ -1,5 +1,9 @@
 """One planted fault each: what the build prints, where it points, and what it leaves alone."""
 
+import signal
+import time
+
+import psutil
 import pytest
 
 from qa.failures import Failures
@@ -20,6 +24,15 @@ def failures(sample: SampleProject, *flags: str) -> list[str]:
     assert not (sample.root / ".site.partial").exists()
     lines = done.stderr.splitlines()
     return [line for line in lines if line.startswith(("docs/", "notebooks/"))]
+
+
+def kernels_of(pid: int) -> list[psutil.Process]:
+    """Wait for the kernels that a build starts."""
+    deadline = time.monotonic() + 20
+    while not (found := psutil.Process(pid).children(recursive=True)):
+        assert time.monotonic() < deadline, "no kernel started"
+        time.sleep(0.1)
+    return found
 
 
 @pytest.mark.parametrize("flags", [(), ("-q",)])
@@ -247,3 +260,23 @@ def test_annotations_for_a_pull_request(
     assert f'::error file={NOTEBOOK},line={line}::cell "sum": AssertionError: 2' in str(
         caught.value
     )
+
+
+def test_interrupt_ends_the_examples_and_keeps_the_last_good_site(sample: SampleProject) -> None:
+    sample.replace(
+        NOTEBOOK, "import pandas as pd", "import time\ntime.sleep(9)\nimport pandas as pd"
+    )
+    sample.sync()
+    before = (sample.root / "site/index.html").stat().st_mtime_ns
+    build = sample.start_build()
+    assert build.stderr is not None
+    for line in build.stderr:
+        if "training/sum starts" in line:
+            break
+    kernels = kernels_of(build.pid)
+    build.send_signal(signal.SIGINT)
+    assert build.wait(timeout=8) != 0
+    assert (sample.root / "site/index.html").stat().st_mtime_ns == before
+    assert not (sample.root / ".site.partial").exists()
+    _, alive = psutil.wait_procs(kernels, timeout=5)
+    assert not [kernel for kernel in alive if kernel.status() != psutil.STATUS_ZOMBIE]

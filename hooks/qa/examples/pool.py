@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
 from qa.examples.key import result_key
 from qa.examples.notebook import Notebook
-from qa.examples.run import run
+from qa.examples.run import run, stop_all
 from qa.examples.store import Result, Store
 from qa.failures import Failure, Failures
 
@@ -51,16 +51,25 @@ def run_all(notebooks: Iterable[Notebook], cache: Path, *, execute: bool = True)
 
     with ThreadPoolExecutor(cores) as pool:
         futures = {pool.submit(run_and_store, *item): item[1] for item in missing.items()}
-        for done, future in enumerate(as_completed(futures), 1):
-            notebook = futures[future]
-            try:
-                result = future.result()
-            except Failures as error:
-                runs.failures += error.failures
-                outcome = "FAILED"
-            else:
-                runs.results[notebook.name] = result
-                runs.executed += 1
-                outcome = f"{result.seconds:.1f} s, {result.peak_memory_bytes / 2**20:.0f} MiB"
-            log.info(f"  {notebook.name}: {outcome} ({done} done, {len(missing) - done} left)")
+        try:
+            for done, future in enumerate(as_completed(futures), 1):
+                outcome = _collect(futures[future], future, runs)
+                left = len(missing) - done
+                log.info(f"  {futures[future].name}: {outcome} ({done} done, {left} left)")
+        except KeyboardInterrupt:
+            pool.shutdown(wait=False, cancel_futures=True)
+            stop_all()
+            raise
     return runs
+
+
+def _collect(notebook: Notebook, future: Future[Result], runs: Runs) -> str:
+    """Add one outcome to `runs`; returns it in words."""
+    try:
+        result = future.result()
+    except Failures as error:
+        runs.failures += error.failures
+        return "FAILED"
+    runs.results[notebook.name] = result
+    runs.executed += 1
+    return f"{result.seconds:.1f} s, {result.peak_memory_bytes / 2**20:.0f} MiB"

@@ -35,6 +35,10 @@ PATIENCE = 4
 
 FRAME = re.compile(r"Cell In\[(\d+)\], line (\d+)")
 LINES_OF_OUTPUT = 12
+_running: set[int] = set()
+"""Process ids of the kernels that run now."""
+_stopping = threading.Event()
+
 MEMORY_INTERVAL = 0.2
 
 
@@ -107,11 +111,22 @@ def _kernel(notebook: Notebook, folder: Path, home: Path, cache: Path) -> Iterat
     )
     client = NotebookClient(node, km=manager)
     with client.setup_kernel(cwd=str(folder), env=_environment(home, cache)):
+        _running.add(pid := _process_of(client))
         try:
+            if _stopping.is_set():  # while this kernel was starting
+                raise Failures([Failure(notebook.path, 1, "interrupted")])
             yield client
         finally:
             # Shutting down politely waits for torch's threads; nothing here needs saving.
-            _kill_tree(_process_of(client))
+            _running.discard(pid)
+            _kill_tree(pid)
+
+
+def stop_all() -> None:
+    """Kill the kernels of all runs under way, in whatever thread; those runs fail."""
+    _stopping.set()
+    for pid in list(_running):
+        _kill_tree(pid)
 
 
 def _process_of(client: NotebookClient) -> int:

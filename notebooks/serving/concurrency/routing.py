@@ -19,9 +19,8 @@ def round_robin(load: dict[int, int], **_) -> int:
 
 
 def least_outstanding(load: dict[int, int], **_) -> int:
-    return min(
-        load, key=lambda i: (load[i], dice.random())
-    )  # ties at random, or replica 0 gets them all
+    # Ties are broken at random, or replica 0 gets them all.
+    return min(load, key=lambda i: (load[i], dice.random()))
 
 
 def two_choices(load: dict[int, int], **_) -> int:
@@ -29,12 +28,13 @@ def two_choices(load: dict[int, int], **_) -> int:
 
 
 def prefix_affinity(load: dict[int, int], prefix: str, **_) -> int:
-    """Rendezvous hashing with bounded load: the first replica in the prefix's own order that is not too busy."""
+    """Rendezvous hashing with bounded load: the prefix's first replica not too busy."""
+
+    def rank(i: int) -> bytes:
+        return hashlib.sha256(f"{prefix}/{i}".encode()).digest()
+
     ceiling = math.ceil(1.5 * (sum(load.values()) + 1) / len(load))
-    order = sorted(
-        load, key=lambda i: hashlib.sha256(f"{prefix}/{i}".encode()).digest()
-    )
-    return next(i for i in order if load[i] < ceiling)
+    return next(i for i in sorted(load, key=rank) if load[i] < ceiling)
 
 
 # --8<-- [end:round-robin]
@@ -77,24 +77,20 @@ class Balancer:
         breakers: list[Breaker] | None = None,
     ) -> None:
         self.client, self.urls, self.pick = client, urls, pick
-        self.breakers = breakers or [
-            Breaker(threshold=10**9) for _ in urls
-        ]  # without: never opens
-        self.load = dict.fromkeys(
-            range(len(urls)), 0
-        )  # sent and not yet answered; idle connections do not count
+        # Without breakers: some that never open.
+        self.breakers = breakers or [Breaker(threshold=10**9) for _ in urls]
+        # Sent and not yet answered; idle connections do not count.
+        self.load = dict.fromkeys(range(len(urls)), 0)
 
     async def send(self, **params) -> tuple[int, int]:
-        i = self.pick(
-            {i: n for i, n in self.load.items() if self.breakers[i].ready()}, **params
-        )
+        usable = {i: n for i, n in self.load.items() if self.breakers[i].ready()}
+        i = self.pick(usable, **params)
         self.breakers[i].started()
         self.load[i] += 1
         ok = False
         try:
-            status = (
-                await self.client.post(f"{self.urls[i]}/generate", params=params)
-            ).status_code
+            address = f"{self.urls[i]}/generate"
+            status = (await self.client.post(address, params=params)).status_code
             ok = status < 500
             return i, status
         finally:  # a timeout or a broken connection is a failure too

@@ -32,9 +32,8 @@ def installs_uncopied_file(path: str) -> list[tuple[str, int, str]]:
     """No hadolint rule asks whether the requirements exist in the stage when pip reads them."""
     copied, found = set(), []
     with open(path) as file:
-        lines = (
-            file.read().replace("\\\n", "\\").splitlines()
-        )  # a RUN and its continuations on one line
+        # A RUN and its continuations become one line.
+        lines = file.read().replace("\\\n", "\\").splitlines()
     number = 1
     for line in lines:
         if line.startswith("FROM"):
@@ -43,13 +42,8 @@ def installs_uncopied_file(path: str) -> list[tuple[str, int, str]]:
             copied |= {word for word in line.split()[1:-1] if not word.startswith("--")}
         elif wanted := re.search(r"pip install.*(?:-r|--requirement) (\S+)", line):
             if not copied & {wanted[1], "."}:
-                found.append(
-                    (
-                        "own check",
-                        number,
-                        f"{wanted[1]} was never copied into this stage",
-                    )
-                )
+                text = f"{wanted[1]} was never copied into this stage"
+                found.append(("own check", number, text))
         number += 1 + line.count("\\")
     return found
 
@@ -68,39 +62,60 @@ def schema_error(doc: dict, version: str, strict: bool = True) -> str | None:
     return None
 
 
-def compose_findings(path: str) -> list[tuple[str, str, str]]:
-    command = [
-        "check-jsonschema",
-        "--builtin-schema",
-        "vendor.compose-spec",
-        "--output-format",
-        "json",
-        path,
-    ]
-    run = subprocess.run(command, capture_output=True, text=True)
-    found = [
-        ("Compose schema", e["path"], e["message"])
-        for e in json.loads(run.stdout).get("errors", [])
-        if not e["message"].startswith("Unevaluated")
-    ]  # follows from the other errors
-    for name, service in load(path)[0][
-        "services"
-    ].items():  # what the schema allows and an engineer regrets
-        habits = {
-            f"{key} stands in the file in clear text": "PASSWORD" in key
-            and not key.endswith("_FILE")
-            for key in service.get("environment", {})
-        }
-        habits |= {
-            "depends_on waits for a start, not for health": isinstance(
-                service.get("depends_on"), list
+def broken_api_rules(doc: dict) -> list[str]:
+    """Rules that the API server enforces in code: the published schemas lack them."""
+    kind, name, spec = doc["kind"], doc["metadata"]["name"], doc["spec"]
+    label = DNS_LABEL if kind == "Service" else rf"{DNS_LABEL}(\.{DNS_LABEL})*"
+    rules = {f"name {name!r} is not a DNS name": re.fullmatch(label, name)}
+    template = spec.get("template", {"spec": {"containers": []}})
+    for item in template["spec"]["containers"]:
+        name = item["name"]
+        gpus = item["resources"]["limits"].get("nvidia.com/gpu", 0)
+        rules |= {
+            f"container name {name!r} is not a DNS label": re.fullmatch(
+                DNS_LABEL, name
             ),
-            "tag 'latest' may name another image tomorrow": service.get(
-                "image", ""
-            ).endswith(":latest"),
-            "service name is no valid host name": not re.fullmatch(DNS_LABEL, name),
+            f"nvidia.com/gpu: {gpus} is not an integer": float(gpus).is_integer(),
         }
-        found += [
-            ("own check", name, habit) for habit, present in habits.items() if present
-        ]
+    if kind == "Deployment":
+        wanted = spec["selector"]["matchLabels"].items()
+        matches = wanted <= template["metadata"]["labels"].items()
+        rules["selector does not match the template's labels"] = matches
+    if kind == "PodDisruptionBudget":
+        both = {"minAvailable", "maxUnavailable"} <= spec.keys()
+        rules["minAvailable and maxUnavailable exclude each other"] = not both
+    if "maxReplicas" in spec:
+        enough = int(spec["maxReplicas"]) >= int(spec["minReplicas"])
+        rules["maxReplicas is below minReplicas"] = enough
+    return [rule for rule, kept in rules.items() if not kept]
+
+
+COMPOSE_CHECK = [
+    *["check-jsonschema", "--builtin-schema", "vendor.compose-spec"],
+    *["--output-format", "json"],
+]
+
+
+def compose_findings(path: str) -> list[tuple[str, str, str]]:
+    run = subprocess.run([*COMPOSE_CHECK, path], capture_output=True, text=True)
+    errors = json.loads(run.stdout).get("errors", [])
+    found = [
+        ("Compose schema", error["path"], error["message"])
+        for error in errors
+        if not error["message"].startswith("Unevaluated")  # follows from the others
+    ]
+    # What the schema allows and an engineer regrets:
+    for name, service in load(path)[0]["services"].items():
+        secrets = [key for key in service.get("environment", {}) if "PASSWORD" in key]
+        habits = {
+            f"{key} stands in the file in clear text": not key.endswith("_FILE")
+            for key in secrets
+        }
+        impatient = isinstance(service.get("depends_on"), list)
+        habits["depends_on waits for a start, not for health"] = impatient
+        movable = service.get("image", "").endswith(":latest")
+        habits["tag 'latest' may name another image tomorrow"] = movable
+        valid = re.fullmatch(DNS_LABEL, name)
+        habits["service name is no valid host name"] = not valid
+        found += [("own check", name, text) for text, bad in habits.items() if bad]
     return found

@@ -1,5 +1,6 @@
 """Start the real server as a process, probe it as the kubelet does, load it as clients do."""
 
+import itertools
 import os
 import socket
 import subprocess
@@ -10,6 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import httpx
+import matplotlib.pyplot as plt
+import numpy as np
 
 HTTP = httpx.Client(
     limits=httpx.Limits(max_connections=None, max_keepalive_connections=0),
@@ -18,9 +21,8 @@ HTTP = httpx.Client(
 )
 BEGAN = time.monotonic()
 SEEN: list[tuple[float, str, bool]] = []  # every probe: seconds, URL, success
-SPANS: list[
-    tuple[float, float, int]
-] = []  # every request: seconds sent, seconds answered, status
+# Every request: seconds sent, seconds answered, status.
+SPANS: list[tuple[float, float, int]] = []
 pool = ThreadPoolExecutor(24)
 
 
@@ -32,20 +34,11 @@ def start(name: str, **settings: str) -> tuple[subprocess.Popen, str]:
     with socket.socket() as finder:
         finder.bind(("127.0.0.1", 0))
         port = finder.getsockname()[1]
-    os.mkfifo(
-        f"{name}.weights"
-    )  # a pipe in place of the object store: the caller decides when the load ends
+    # A pipe in place of the object store: the caller decides when the load ends.
+    os.mkfifo(f"{name}.weights")
     command = [
-        sys.executable,
-        "-m",
-        "uvicorn",
-        "server:app",
-        "--port",
-        str(port),
-        "--log-level",
-        "error",
-        "--timeout-graceful-shutdown",
-        "60",
+        *[sys.executable, "-m", "uvicorn", "server:app", "--port", str(port)],
+        *["--log-level", "error", "--timeout-graceful-shutdown", "60"],
     ]
     process = subprocess.Popen(
         command,
@@ -68,9 +61,8 @@ def probe(url: str, timeout_s: float = 5) -> bool:
 
 def ask(url: str, tokens: int) -> int:
     sent = now()
-    status = HTTP.post(
-        f"{url}/generate", json={"token": 1, "max_tokens": tokens}
-    ).status_code
+    prompt = {"token": 1, "max_tokens": tokens}
+    status = HTTP.post(f"{url}/generate", json=prompt).status_code
     SPANS.append((sent, now(), status))
     return status
 
@@ -81,6 +73,11 @@ def verdict(url: str, settings: dict) -> list[bool]:
         probe(url, settings["timeoutSeconds"])
         for _ in range(settings["failureThreshold"])
     ]
+
+
+def failures_in_a_row(oks: list[bool]) -> int:
+    runs = [len(list(run)) for ok, run in itertools.groupby(oks) if not ok]
+    return max(runs, default=0)
 
 
 def metric(url: str, name: str) -> int:
@@ -119,3 +116,41 @@ def wait_until(condition, limit_s: float = 30.0) -> None:
         if now() > end:
             raise TimeoutError("gave up waiting")
         time.sleep(0.05)
+
+
+def timeline(lanes: dict[str, str], sigterm_at: float) -> None:
+    """Requests in flight above; below, the probes of each URL over time."""
+    served = [span for span in SPANS if span[2] == 200]
+    edges = sorted(edge for a, b, _ in served for edge in ((a, 1), (b, -1)))
+    _fig, (top, low) = plt.subplots(
+        nrows=2,
+        figsize=(7, 4.2),
+        sharex=True,
+        height_ratios=[2, 1.6],
+        layout="constrained",
+    )
+    at, steps = zip(*edges)
+    top.step(at, np.cumsum(steps), where="post")
+    top.set_ylabel("requests in flight")
+    top.annotate("SIGTERM", (sigterm_at, 8), xytext=(6, 0), textcoords="offset points")
+    for ok, marker, colour in ((True, "|", "C2"), (False, "x", "C1")):
+        points = [
+            (t, y)
+            for y, url in enumerate(lanes.values())
+            for t, probed, was_ok in SEEN
+            if probed == url and was_ok == ok
+        ]
+        label = "ok" if ok else "failed"
+        low.scatter(*zip(*points), marker=marker, color=colour, s=60, label=label)
+    low.set_yticks(range(len(lanes)), lanes)
+    low.invert_yaxis()
+    low.set_xlabel("time since start (s)")
+    low.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+    for axis in (top, low):
+        axis.axvline(sigterm_at, linestyle="--", color="C3")
+    plt.show()
+
+
+def close() -> None:
+    pool.shutdown()
+    HTTP.close()

@@ -10,9 +10,8 @@ from fastapi import FastAPI, HTTPException, Response
 from pydantic import BaseModel
 
 VOCAB = 512
-STEP_S = float(
-    os.environ.get("STEP_S", "0.02")
-)  # stands in for one decode step on the accelerator
+# Stands in for one decode step on the accelerator.
+STEP_S = float(os.environ.get("STEP_S", "0.02"))
 MAX_WAITING = int(os.environ.get("MAX_WAITING", "8"))
 BLOCK_LOOP = os.environ.get("BLOCK_LOOP") == "1"  # a mistake, kept to be measured
 
@@ -33,9 +32,8 @@ async def load() -> None:
 
 @asynccontextmanager
 async def lifespan(app: FastAPI):
-    loading = asyncio.create_task(
-        load()
-    )  # the port opens at once, so that probes get an answer
+    # The port opens at once, so that probes get an answer.
+    loading = asyncio.create_task(load())
     yield
     loading.cancel()
 
@@ -82,9 +80,8 @@ async def livez_deep() -> dict:
 @app.post("/generate")
 async def generate(prompt: Prompt) -> dict:
     await readyz()
-    if (
-        counts["waiting"] >= MAX_WAITING
-    ):  # a bounded queue: refuse early, do not die late
+    # A bounded queue: refuse early, do not die late.
+    if counts["waiting"] >= MAX_WAITING:
         counts["rejected_total"] += 1
         raise HTTPException(429, "queue full", headers={"Retry-After": "1"})
     for name in ("in_flight", "waiting", "accepted_total"):

@@ -80,6 +80,20 @@ BY_HAND = {
 }
 
 
+def total_loss(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    flat_logits, flat_targets = logits.flatten(0, 1), targets.flatten()
+    return cross_entropy(
+        flat_logits, flat_targets, ignore_index=IGNORE, reduction="sum"
+    )
+
+
+def bytes_held(params: list, optim: torch.optim.Optimizer) -> int:
+    """Weights, gradients and optimizer state that this rank keeps."""
+    tensors = [t for p in params for t in (p, p.grad, *optim.state[p].values())]
+    kept = [local(t) for t in tensors if t.dim()]
+    return sum(t.numel() * t.element_size() for t in kept)
+
+
 # --8<-- [start:train]
 def train(
     rank: int,
@@ -99,37 +113,20 @@ def train(
     for step in range(steps):
         inputs, targets = (t[rank::world] for t in joint_batch(step, ragged))
         tokens = (targets != IGNORE).sum().double()
-        if (
-            count_all
-        ):  # each token of the joint batch weighs the same, whichever rank holds it
+        # Each token of the joint batch weighs the same, whichever rank holds it.
+        if count_all:
             dist.all_reduce(tokens)
             tokens /= world
         optim.zero_grad()
         logits = net(inputs)
-        loss = (
-            cross_entropy(
-                logits.flatten(0, 1),
-                targets.flatten(),
-                ignore_index=IGNORE,
-                reduction="sum",
-            )
-            / tokens
-        )
+        loss = total_loss(logits, targets) / tokens
         loss.backward()
         if method in BY_HAND:
             BY_HAND[method](model, world)
         optim.step()
         losses.append(loss.item())
-    state = [
-        t for p in params for t in (p, p.grad, *optim.state[p].values()) if t.dim()
-    ]
-    held = sum(local(t).numel() * t.element_size() for t in state)
-    return {
-        "start": start,
-        "weights": flat(params),
-        "losses": torch.tensor(losses),
-        "held": held,
-    }
+    held, losses = bytes_held(params, optim), torch.tensor(losses)
+    return {"start": start, "weights": flat(params), "losses": losses, "held": held}
 
 
 # --8<-- [end:train]

@@ -74,13 +74,8 @@ def expert_parallel(rank: int, world: int, skew: float) -> dict:
     experts = [nn.Linear(WIDTH, WIDTH, bias=False) for _ in range(world)]
     torch.manual_seed(rank + 1)
     x = torch.randn(TOKENS, WIDTH)
-    route = (
-        torch.multinomial(
-            torch.tensor([1 + skew] + [1.0] * (world - 1)), TOKENS, replacement=True
-        )
-        .sort()
-        .values
-    )
+    popularity = torch.tensor([1 + skew] + [1.0] * (world - 1))
+    route = torch.multinomial(popularity, TOKENS, replacement=True).sort().values
     to_send = route.bincount(minlength=world)
     to_get = torch.empty_like(to_send)
     dist.all_to_all_single(to_get, to_send)
@@ -93,9 +88,8 @@ def expert_parallel(rank: int, world: int, skew: float) -> dict:
 
     sent = traffic(step)
     expected = torch.stack([experts[e](t) for e, t in zip(route.tolist(), x)])
-    moved = (
-        TOKENS - send[rank] + sum(get) - get[rank]
-    )  # own tokens leaving, guests going home
+    # Own tokens leaving, guests going home.
+    moved = TOKENS - send[rank] + sum(get) - get[rank]
     return {
         "error": (y - expected).abs().max().item(),
         "held": 1 / world,

@@ -7,6 +7,10 @@ import release
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 
+def untouched(d: Path) -> None:
+    """The release as it was signed."""
+
+
 def flip_bit(d: Path) -> None:
     data = bytearray((d / "model-1.safetensors").read_bytes())
     data[5000] ^= 1
@@ -24,31 +28,27 @@ def add_code(d: Path) -> None:
 
 
 def replay_older(d: Path) -> None:
-    shutil.copytree(
-        "v1", d, dirs_exist_ok=True
-    )  # every file and signature of version 1 is genuine
+    # Every file and signature of version 1 is genuine.
+    shutil.copytree("v1", d, dirs_exist_ok=True)
 
 
 def change_and_relist(d: Path) -> None:
     flip_bit(d)
-    release.sign(
-        d, "chat-7b", 2, Ed25519PrivateKey.generate()
-    )  # new digests, the attacker's key
+    # New digests, signed with the attacker's own key.
+    release.sign(d, "chat-7b", 2, Ed25519PrivateKey.generate())
 
 
-ALL = (flip_bit, swap_files, add_code, replay_older, change_and_relist)
+ALL = (untouched, flip_bit, swap_files, add_code, replay_older, change_and_relist)
 
 
 def damage(stored: bytes, context: bytes) -> dict[str, tuple[bytes, bytes]]:
     """Encrypted files that must not decrypt, each with the name it is passed off under."""
     size, header = release.CHUNK + release.TAG, stored[:40]
     pieces = [stored[i : i + size] for i in range(40, len(stored), size)]
+    exchanged = header + b"".join([pieces[1], pieces[0], *pieces[2:]])
     return {
         "one bit flipped": (stored[:-1] + bytes([stored[-1] ^ 1]), context),
         "last chunk cut off": (header + b"".join(pieces[:-1]), context),
-        "two chunks exchanged": (
-            header + b"".join([pieces[1], pieces[0], *pieces[2:]]),
-            context,
-        ),
+        "two chunks exchanged": (exchanged, context),
         "passed off as version 3": (stored, context.replace(b"/2/", b"/3/")),
     }

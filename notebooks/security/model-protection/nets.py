@@ -11,14 +11,10 @@ from torch.nn import functional as F
 def digits() -> list[tuple[torch.Tensor, torch.Tensor]]:
     """8 x 8 handwritten digits in three parts: 700, 700 and 397 images with their labels."""
     data, order = load_digits(), torch.randperm(1797)
-    x, y = (
-        torch.tensor(data.data, dtype=torch.float32)[order] / 16,
-        torch.tensor(data.target)[order],
-    )
-    return [
-        (x[part], y[part])
-        for part in (slice(0, 700), slice(700, 1400), slice(1400, None))
-    ]
+    x = torch.tensor(data.data, dtype=torch.float32)[order] / 16
+    y = torch.tensor(data.target)[order]
+    parts = (slice(0, 700), slice(700, 1400), slice(1400, None))
+    return [(x[part], y[part]) for part in parts]
 
 
 class Nets(nn.Module):
@@ -26,20 +22,15 @@ class Nets(nn.Module):
 
     def __init__(self, n: int):
         super().__init__()
-        self.w1, self.b1 = (
-            nn.Parameter(torch.randn(n, 64, 64) / 32**0.5),
-            nn.Parameter(torch.zeros(n, 1, 64)),
-        )
-        self.w2, self.b2 = (
-            nn.Parameter(torch.randn(n, 64, 10) / 8),
-            nn.Parameter(torch.zeros(n, 1, 10)),
-        )
+        self.w1 = nn.Parameter(torch.randn(n, 64, 64) / 32**0.5)
+        self.b1 = nn.Parameter(torch.zeros(n, 1, 64))
+        self.w2 = nn.Parameter(torch.randn(n, 64, 10) / 8)
+        self.b2 = nn.Parameter(torch.zeros(n, 1, 10))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = x.expand(len(self.w1), -1, -1)
-        return torch.baddbmm(
-            self.b2, torch.baddbmm(self.b1, x, self.w1).relu(), self.w2
-        )
+        middle = torch.baddbmm(self.b1, x, self.w1).relu()
+        return torch.baddbmm(self.b2, middle, self.w2)
 
 
 def cross_entropy(logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
@@ -85,23 +76,31 @@ def blend(
     x: torch.Tensor, y: torch.Tensor, n: int
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """n images between two digits, and the labels in the same proportion."""
-    i, j, share = (
-        torch.randint(len(x), (n,)),
-        torch.randint(len(x), (n,)),
-        torch.rand(n, 1),
-    )
-    return share * x[i] + (1 - share) * x[j], share * one_hot(y[i]) + (
-        1 - share
-    ) * one_hot(y[j])
+    i, j = torch.randint(len(x), (n,)), torch.randint(len(x), (n,))
+    share = torch.rand(n, 1)
+    labels = share * one_hot(y[i]) + (1 - share) * one_hot(y[j])
+    return share * x[i] + (1 - share) * x[j], labels
 
 
 def api(model: Nets, queries: torch.Tensor, mode: str) -> torch.Tensor:
     """What the service answers to (thieves, queries, 64)."""
-    log_p = (
-        model(queries.reshape(1, -1, 64))
-        .log_softmax(-1)
-        .reshape(*queries.shape[:2], 10)
-    )
+    logits = model(queries.reshape(1, -1, 64)).reshape(*queries.shape[:2], 10)
+    log_p = logits.log_softmax(-1)
     if mode == "label only":
         return one_hot(log_p.argmax(-1))
     return log_p.exp().round(decimals=1) if mode == "rounded to 0.1" else log_p
+
+
+def language_model(
+    vocabulary: int, hidden: int, prompts: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Next-token log-probabilities of an untrained Transformer, and its last layer."""
+    embed = nn.Embedding(vocabulary, hidden)
+    block = nn.TransformerEncoderLayer(
+        hidden, 4, 96, dropout=0, batch_first=True, norm_first=True
+    )
+    norm, head = nn.RMSNorm(hidden), nn.Linear(hidden, vocabulary, bias=False)
+    tokens = torch.randint(vocabulary, (prompts, 12))
+    with torch.no_grad():
+        logits = head(norm(block(embed(tokens))[:, -1]))
+    return logits.log_softmax(-1).double(), head.weight.detach().double()

@@ -14,9 +14,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import (
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.keywrap import aes_key_unwrap, aes_key_wrap
 
-PURPOSE = (
-    b"model-release-v1\n"  # so that this key's signatures mean nothing anywhere else
-)
+# Signed along, so that this key's signatures mean nothing anywhere else.
+PURPOSE = b"model-release-v1\n"
 MANIFEST, SIGNATURE = "manifest.json", "manifest.sig"
 CHUNK, TAG = 1 << 20, 16  # bytes
 
@@ -33,24 +32,30 @@ def digests(folder: Path) -> dict[str, str]:
         if path.is_dir() or path in (folder / MANIFEST, folder / SIGNATURE):
             continue
         with path.open("rb") as file:
-            result[path.relative_to(folder).as_posix()] = hashlib.file_digest(
-                file, "sha256"
-            ).hexdigest()
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        result[path.relative_to(folder).as_posix()] = digest
     return result
 
 
 def sign(folder: Path, name: str, version: int, key: Ed25519PrivateKey) -> None:
-    manifest = json.dumps(
-        {"name": name, "version": version, "files": digests(folder)}, indent=1
-    ).encode()
+    claim = {"name": name, "version": version, "files": digests(folder)}
+    manifest = json.dumps(claim, indent=1).encode()
     (folder / MANIFEST).write_bytes(manifest)
     (folder / SIGNATURE).write_bytes(key.sign(PURPOSE + manifest))
+
+
+def check_list(folder: Path) -> None:
+    """What `sha256sum --check` does with a list that lies beside the weights."""
+    found = digests(folder)
+    listed = json.loads((folder / MANIFEST).read_text())["files"]
+    if changed := [path for path in listed if found.get(path) != listed[path]]:
+        raise Refused(f"digest of {changed[0]}")
 
 
 # --8<-- [start:verify]
 def verify(folder: Path, name: str, newest_seen: int, key: Ed25519PublicKey) -> dict:
     manifest = (folder / MANIFEST).read_bytes()
-    try:  # the signature first: nothing in an unsigned manifest may be parsed, let alone believed
+    try:  # first of all: nothing unsigned may be parsed, let alone believed
         key.verify((folder / SIGNATURE).read_bytes(), PURPOSE + manifest)
     except InvalidSignature:
         raise Refused("bad signature") from None
@@ -72,7 +77,9 @@ def verify(folder: Path, name: str, newest_seen: int, key: Ed25519PublicKey) -> 
 
 # --8<-- [start:chunks]
 def chunks(file: BinaryIO, size: int) -> Iterator[tuple[bytes, bytes]]:
-    """(nonce, chunk): the nonce counts the chunks and marks the last, so none can be moved, dropped or appended."""
+    """(nonce, chunk): the nonce counts the chunks and marks the last one.
+
+    So no chunk can be moved, dropped or appended."""
     index, chunk = 0, file.read(size)
     while True:
         following = file.read(size)
@@ -83,20 +90,18 @@ def chunks(file: BinaryIO, size: int) -> Iterator[tuple[bytes, bytes]]:
 
 
 def encrypt(source: Path, target: Path, master: bytes, context: bytes) -> None:
-    data_key = AESGCM.generate_key(
-        256
-    )  # a new one for each file: counted nonces cannot repeat under it
+    # A new key for each file: counted nonces cannot repeat under it.
+    data_key = AESGCM.generate_key(256)
     cipher = AESGCM(data_key)
     with source.open("rb") as plain, target.open("wb") as sealed:
-        sealed.write(
-            aes_key_wrap(master, data_key)
-        )  # in production the KMS does this; `master` never leaves it
+        # In production the KMS wraps the key; `master` never leaves it.
+        sealed.write(aes_key_wrap(master, data_key))
         for nonce, chunk in chunks(plain, CHUNK):
             sealed.write(cipher.encrypt(nonce, chunk, context))
 
 
 def decrypt(source: Path, target: Path, master: bytes, context: bytes) -> None:
-    """`target` is whole and genuine only once this returns: on an exception, throw it away."""
+    """`target` is genuine only once this returns: on an exception, throw it away."""
     with source.open("rb") as sealed, target.open("wb") as plain:
         cipher = AESGCM(aes_key_unwrap(master, sealed.read(40)))
         for nonce, chunk in chunks(sealed, CHUNK + TAG):

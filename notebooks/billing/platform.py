@@ -14,43 +14,32 @@ import pandas as pd
 
 MILLION, CENT = 1_000_000, 10_000  # money is counted in whole micro-dollars (u$)
 calls_per_day, peak_factor, seconds_per_call = 50_000_000, 4, 6
-tokens_in, tokens_out, price_in, price_out = (
-    600,
-    250,
-    3,
-    15,
-)  # per call; $ per million tokens, which is u$ per token
-tokens_per_gpu, assumed_bytes = (
-    2_500,
-    1_000,
-)  # output tokens/s of a GPU, billing rows of a call: assumed
+tokens_in, tokens_out = 600, 250  # per call
+price_in, price_out = 3, 15  # $ per million tokens, which is u$ per token
+tokens_per_gpu = 2_500  # output tokens/s of one GPU: assumed
+assumed_bytes = 1_000  # billing rows that one call leaves: assumed
 
 peak_calls = calls_per_day / 86_400 * peak_factor
 peak_transactions = 2 * peak_calls  # one to reserve, one to settle
 in_flight = peak_calls * seconds_per_call  # Little's law
 gpus = peak_calls * tokens_out / tokens_per_gpu
 gb_per_day = calls_per_day * assumed_bytes / 1e9
+
 call_price = tokens_in * price_in + tokens_out * price_out  # u$
 call_cents = call_price / CENT
-fee_ratio = (
-    300_000 + 0.029 * call_price
-) / call_price  # a card payment for each call: 30 cents and 2.9%
-topup_fee = (300_000 + 0.029 * 20 * MILLION) / (20 * MILLION)  # one card payment of $20
-slice_calls = (
-    MILLION // call_price
-)  # calls that a slice of $1, taken from the wallet at once, pays for
-daily_leak = (
-    calls_per_day * call_price / MILLION / 1_000
-)  # $ a day if one call in a thousand escapes the meter
+fee_ratio = 0.029 + 30 * CENT / call_price  # a card payment for each call
+topup_fee = 0.029 + 30 * CENT / (20 * MILLION)  # one card payment of $20
+slice_calls = MILLION // call_price  # calls that $1 pays for
+daily_leak = calls_per_day / 1_000 * call_price / MILLION  # $: one call in 1,000
 pd.DataFrame(
-    [
-        ("calls at peak", f"{peak_calls:,.0f} /s"),
-        ("database transactions at peak", f"{peak_transactions:,.0f} /s"),
-        ("calls in flight at peak", f"{in_flight:,.0f}"),
-        ("GPUs at peak", f"{gpus:,.0f}"),
-        ("billing rows", f"{gb_per_day:,.0f} GB/day"),
-        ("price of a call", f"{call_price:,} u$ = {call_cents} cents"),
-    ],
+    {
+        "calls at peak": f"{peak_calls:,.0f} /s",
+        "database transactions at peak": f"{peak_transactions:,.0f} /s",
+        "calls in flight at peak": f"{in_flight:,.0f}",
+        "GPUs at peak": f"{gpus:,.0f}",
+        "billing rows": f"{gb_per_day:,.0f} GB/day",
+        "price of a call": f"{call_price:,} u$ = {call_cents} cents",
+    }.items(),
     columns=["quantity", "value"],
 )
 
@@ -63,315 +52,145 @@ from local_postgres import start_postgres
 from services import start
 
 [dsn], stop_postgres = start_postgres("platform")
-db = psycopg.connect(
-    dsn, autocommit=True
-)  # the operator's and the auditor's connection
+db = psycopg.connect(dsn, autocommit=True)  # the operator's and auditor's connection
 db.execute(pathlib.Path("schema.sql").read_text())
-PRICES = {
+PRICES = {  # u$ per million units
     ("generate", "input_token"): 27_500_000,
     ("generate", "output_token"): 150_000_000,
     ("vision", "image"): 1_250_000_000,
 }
 for (ability, unit), rate in PRICES.items():
-    db.execute(
-        "INSERT INTO price VALUES (1, %s, %s, %s)", (ability, unit, rate)
-    )  # u$ per million units
-PSP_SECRET = secrets.token_hex(32)  # shared with the payment provider, out of band
-gateways = dict(start("gateway.py", DSN=dsn, PSP_SECRET=PSP_SECRET) for _ in range(2))
-print(
-    db.execute("SELECT split_part(version(), ' on', 1)").fetchone()[0],
-    "and",
-    len(gateways),
-    "gateways",
-)
+    db.execute("INSERT INTO price VALUES (1, %s, %s, %s)", (ability, unit, rate))
+psp_secret = secrets.token_hex(32)  # shared with the payment provider, out of band
+gateways = dict(start("gateway.py", DSN=dsn, PSP_SECRET=psp_secret) for _ in range(2))
+
+
+def one(sql: str):
+    return db.execute(sql).fetchone()[0]
+
+
+print(one("SELECT split_part(version(), ' on', 1)"), "and", len(gateways), "gateways")
 
 # %% name="abilities"
-import numpy as np
-from sklearn.datasets import load_digits
-from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import train_test_split
-from worker import tokenize
+from train import train_abilities
 
-TEXT = """the gateway checks the key. the gateway checks the wallet. the wallet holds the money before the model runs. the money goes
-back to the wallet. the scheduler picks the worker. the worker runs the model. the worker counts the tokens. the model runs on the
-worker. the ledger records two sides of every transfer. the ledger checks every transfer. a retry with the same key is not charged.
-a call is charged in full. a failed call is not charged. every token is counted. every call is counted. the tokens of every call
-go to the ledger. the bill adds up to the cent. the key of the wallet goes to the gateway."""
-sentences = [["<s>", "<s>", *tokenize(s), "."] for s in TEXT.split(".") if s.strip()]
-vocabulary = ["<unk>", *sorted({token for s in sentences for token in s})]
-ids = [[vocabulary.index(token) for token in s] for s in sentences]
-trigrams = np.array([s[i : i + 3] for s in ids for i in range(len(s) - 2)])
-one_hot, size = np.eye(len(vocabulary)), len(vocabulary)
-language = LogisticRegression(C=100).fit(
-    np.hstack([one_hot[trigrams[:, 0]], one_hot[trigrams[:, 1]]]), trigrams[:, 2]
-)
-text, text_bias = (
-    np.zeros((size, 2 * size)),
-    np.full(size, -np.inf),
-)  # a word never seen as third is never produced
-text[language.classes_], text_bias[language.classes_] = (
-    language.coef_,
-    language.intercept_,
-)
-
-x_train, x_test, y_train, y_test = train_test_split(
-    *load_digits(return_X_y=True), random_state=0
-)
-reader = LogisticRegression(max_iter=300).fit(x_train / 16, y_train)
-vision_accuracy = reader.score(x_test / 16, y_test)
+vision_accuracy, images = train_abilities()
 assert vision_accuracy > 0.93
-np.savez(
-    "weights.npz",
-    vocabulary=vocabulary,
-    text=text,
-    text_bias=text_bias,
-    image=reader.coef_,
-    image_bias=reader.intercept_,
-)
 workers = dict(start("worker.py") for _ in range(2))
-db.cursor().executemany(
-    "INSERT INTO worker VALUES (%s)", [(url,) for url in workers]
-)  # the scheduler finds them here
-print(
-    f"{size} words, {len(trigrams)} trigrams; digits read with accuracy {vision_accuracy:.3f}; {len(workers)} workers"
-)
+for url in workers:  # the scheduler finds them here
+    db.execute("INSERT INTO worker VALUES (%s)", [url])
+print(f"digits read with accuracy {vision_accuracy:.3f}; {len(workers)} workers")
 
 # %% name="client"
-import hashlib
-import hmac
-import json
-import time
+from client import Client
 
-import httpx
-
-http = httpx.Client(timeout=30, limits=httpx.Limits(max_connections=64))
-front = list(gateways)
-
-
-def sign_up(name: str) -> dict:
-    return http.post(front[0] + "/v1/signup", params={"name": name}).json()
-
-
-def provider_says(
-    event: str, customer: int, cents: int, secret: str = PSP_SECRET, age: int = 0
-) -> int:
-    """The payment provider reports a payment: a signed webhook."""
-    body, at = (
-        json.dumps({"id": event, "customer": customer, "cents": cents}).encode(),
-        str(int(time.time()) - age),
-    )
-    signature = hmac.new(
-        secret.encode(), at.encode() + b"." + body, "sha256"
-    ).hexdigest()
-    return http.post(
-        front[1] + "/webhooks/payment",
-        content=body,
-        headers={"timestamp": at, "signature": signature},
-    ).status_code
-
-
-def call(
-    api_key: str | None, ability: str, body: dict, key: str, gateway: int = 0
-) -> httpx.Response:
-    headers = {"Idempotency-Key": key} | (
-        {"Authorization": f"Bearer {api_key}"} if api_key else {}
-    )
-    return http.post(f"{front[gateway]}/v1/{ability}", json=body, headers=headers)
-
-
-def bill_of(api_key: str) -> dict:
-    return http.get(
-        front[1] + "/v1/bill", headers={"Authorization": f"Bearer {api_key}"}
-    ).json()
-
-
-ada = sign_up("Ada")
+client = Client(list(gateways), psp_secret)  # gateways take turns
+ada = client.sign_up("Ada")
 ada_key = ada["api_key"]
-assert provider_says("evt_1", ada["customer"], 500) == 200
-prompts = [
-    "the gateway",
-    "a retry",
-    "the scheduler",
-    "the bill",
-    "a failed call",
-    "the tokens",
-]
-receipts = [
-    call(
-        ada_key,
-        "generate",
-        {"prompt": prompts[i % 6], "max_tokens": 16},
-        f"g{i}",
-        i % 2,
-    ).json()
-    for i in range(24)
-]
-receipts += [
-    call(ada_key, "vision", {"pixels": list(x_test[i])}, f"v{i}", i % 2).json()
-    for i in range(12)
-]
-pd.DataFrame(
-    [
-        {
-            "call": r["id"],
-            "output": r["output"],
-            "usage": ", ".join(f"{n} {u}" for u, n in r["usage"].items()),
-            "charge [u$]": r["charge"],
-        }
-        for r in receipts[:4] + receipts[24:26]
-    ]
-)
+assert client.pay("evt_1", ada["customer"], cents=500).status_code == 200
+
+prompts = ["the gateway", "a retry", "the scheduler"]
+prompts += ["the bill", "a failed call", "the tokens"]
+receipts = []
+for i in range(24):
+    body = {"prompt": prompts[i % len(prompts)], "max_tokens": 16}
+    receipts.append(client.call(ada_key, "generate", body, key=f"g{i}").json())
+for i in range(12):
+    body = {"pixels": list(images[i])}
+    receipts.append(client.call(ada_key, "vision", body, key=f"v{i}").json())
+shown = pd.DataFrame(receipts[:5] + receipts[-2:])
+shown.rename(columns={"charge": "charge [u$]"})
 
 # %% name="bill"
-bill = bill_of(ada_key)
-unrounded = sum(
-    n * PRICES["generate" if "token" in unit else "vision", unit]
-    for r in receipts
-    for unit, n in r["usage"].items()
-)
-rounded_away = (
-    unrounded / MILLION - bill["charged"]
-)  # u$ in the customer's favour, all calls together
-assert bill["charged"] == sum(
-    r["charge"] for r in receipts
-) and 0 <= rounded_away < len(receipts)
+bill = client.bill(ada_key)
+rates = {unit: rate for (_, unit), rate in PRICES.items()}
+unrounded = sum(n * rates[u] for r in receipts for u, n in r["usage"].items()) / MILLION
+rounded_away = unrounded - bill["charged"]  # u$ in her favour, all calls together
+assert bill["charged"] == sum(r["charge"] for r in receipts)
+assert 0 < rounded_away < len(receipts)
 assert bill["topped_up"] - bill["charged"] == bill["balance"]  # calls and ledger agree
-assert (
-    sum(line["cents"] for line in bill["lines"])
-    == bill["cents"]
-    == round(bill["charged"] / CENT)
-)
-separately = sum(
-    round(line["u$"] / CENT) for line in bill["lines"]
-)  # each line rounded by itself
-assert separately != bill["cents"]
-bill_calls, bill_micro, bill_cents, topped_up = (
-    len(receipts),
-    bill["charged"],
-    bill["cents"],
-    bill["topped_up"],
-)
-balance = bill["balance"]
-pd.DataFrame(
-    [
-        *bill["lines"],
-        {
-            "ability": "total",
-            "calls": bill_calls,
-            "u$": bill_micro,
-            "cents": bill_cents,
-        },
-    ]
-)
+assert sum(line["cents"] for line in bill["lines"]) == bill["cents"]
+assert bill["cents"] == round(bill["charged"] / CENT)
+
+separately = sum(round(line["u$"] / CENT) for line in bill["lines"])
+assert separately != bill["cents"]  # each line rounded by itself
+bill_calls, bill_micro, bill_cents = len(receipts), bill["charged"], bill["cents"]
+total = {"ability": "total", "calls": bill_calls, "u$": bill_micro, "cents": bill_cents}
+pd.DataFrame([*bill["lines"], total])
 
 # %% name="attacks"
-bob_key, digit = (
-    sign_up("Bob, who has no money")["api_key"],
-    {"pixels": list(x_test[0])},
-)
+from functools import partial
 
-
-def money(key: str) -> int:
-    return bill_of(key)["balance"]
-
-
-attacks = {
-    "no key": lambda: call(None, "vision", digit, "a").status_code,
-    "guessed key": lambda: (
-        call("sk_" + secrets.token_urlsafe(32), "vision", digit, "a").status_code
-    ),
-    "no funds": lambda: call(bob_key, "vision", digit, "a").status_code,
-    "max_tokens = -1000": lambda: (
-        call(
-            ada_key, "generate", {"prompt": "the", "max_tokens": -1000}, "b"
-        ).status_code
-    ),
-    "forged payment": lambda: provider_says(
-        "evt_2", ada["customer"], 100_000, secret="guess"
-    ),
-    "stale payment": lambda: provider_says(
-        "evt_3", ada["customer"], 100_000, age=3_600
-    ),
-    "payment delivered again": lambda: provider_says("evt_1", ada["customer"], 500),
-    "old key, other request": lambda: call(ada_key, "vision", digit, "g0").status_code,
-}
+bob_key = client.sign_up("Bob, who has no money")["api_key"]
+digit, greedy = {"pixels": list(images[0])}, {"prompt": "the", "max_tokens": -1_000}
+call = partial(client.call, api_key=ada_key, ability="vision", body=digit, key="new")
+pay = partial(client.pay, event="evt_2", customer=ada["customer"], cents=100_000)
+attacks = [
+    ("no key", 401, call, {"api_key": None}),
+    ("guessed key", 401, call, {"api_key": "sk_" + secrets.token_urlsafe(32)}),
+    ("no funds", 402, call, {"api_key": bob_key}),
+    ("max_tokens = -1000", 422, call, {"ability": "generate", "body": greedy}),
+    ("old key, other request", 422, call, {"key": "g0"}),
+    ("forged payment", 400, pay, {"secret": "guess"}),
+    ("stale payment", 400, pay, {"age": 3_600}),
+    ("payment delivered again", 200, pay, {"event": "evt_1", "cents": 500}),
+]
 rows = []
-for name, attack in attacks.items():
-    before = money(ada_key) + money(bob_key)
-    rows.append((name, attack(), money(ada_key) + money(bob_key) - before))
-assert [status for _, status, _ in rows] == [
-    401,
-    401,
-    402,
-    422,
-    400,
-    400,
-    200,
-    422,
-] and not any(moved for *_, moved in rows)
+for name, expected, send, changes in attacks:
+    before = one("SELECT sum(balance)::bigint FROM wallet")
+    status = send(**changes).status_code
+    moved = one("SELECT sum(balance)::bigint FROM wallet") - before
+    assert status == expected and moved == 0, name
+    rows.append((name, status, moved))
 pd.DataFrame(rows, columns=["attack", "HTTP status", "money moved [u$]"])
 
 # %% name="races"
-import threading
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
+
+from services import at_once
 
 
-def at_once(n: int, work) -> list:
-    ready = threading.Barrier(n)
-    with ThreadPoolExecutor(n) as pool:
-        return list(pool.map(lambda i: (ready.wait(), work(i))[1], range(n)))
+def money(api_key: str) -> int:
+    return client.bill(api_key)["balance"]
 
 
 before = money(ada_key)
-twins = at_once(
-    8, lambda i: call(ada_key, "vision", digit, "same key", i % 2)
-)  # eight tries of one call on two gateways
-again = call(ada_key, "vision", digit, "same key").json()
+twins = at_once(8, lambda i: call(key="same key"))  # eight tries of one call
+answer = call(key="same key").json()
 twins_charged = before - money(ada_key)
-assert twins_charged == again["charge"] == 1_250 and {r.status_code for r in twins} <= {
-    200,
-    409,
-}
-assert all(r.json() == again for r in twins if r.status_code == 200)
+assert twins_charged == answer["charge"] == 1_250
+assert {r.status_code for r in twins} <= {200, 409}
+assert all(r.json() == answer for r in twins if r.status_code == 200)
 
-cleo = sign_up("Cleo, who has one cent")
-provider_says("evt_4", cleo["customer"], 1)
-storm = Counter(
-    r.status_code
-    for r in at_once(
-        40, lambda i: call(cleo["api_key"], "vision", digit, f"s{i}", i % 2)
-    )
-)
-storm_served, storm_refused, storm_left = storm[200], storm[402], money(cleo["api_key"])
-assert (
-    storm == {200: 8, 402: 32} and storm_left == 0
-)  # a cent buys exactly eight images
-print(
-    f"8 tries of one call: {twins_charged:,} u$; 40 calls for one cent: {storm_served} served, {storm_refused} refused, {storm_left} u$ left"
-)
+cleo = client.sign_up("Cleo, who has one cent")
+cleo_key = cleo["api_key"]
+pay(event="evt_4", customer=cleo["customer"], cents=1)
+storm = at_once(40, lambda i: call(api_key=cleo_key, key=f"s{i}").status_code)
+storm_served, storm_refused = Counter(storm)[200], Counter(storm)[402]
+storm_left = money(cleo_key)
+assert (storm_served, storm_refused, storm_left) == (8, 32, 0)  # a cent buys 8 images
+print(f"8 tries of one call: {twins_charged:,} u$")
+print(f"40 calls for one cent: {storm_served} served, {storm_refused} refused")
 
 # %% name="failover"
+from services import kill
+
 before, (first, second) = money(ada_key), workers.values()
-first.kill()  # SIGKILL: no goodbye
-first.wait()
-survived = [
-    call(ada_key, "vision", digit, f"f{i}", i % 2).status_code for i in range(10)
-]
-second.kill()
-second.wait()
-down, while_down = call(ada_key, "vision", digit, "patient").status_code, money(ada_key)
+kill(first)
+survived = [call(key=f"f{i}").status_code for i in range(10)]
+assert survived == [200] * 10 and money(ada_key) == before - 10 * 1_250
+
+kill(second)
+down, while_down = call(key="patient").status_code, money(ada_key)
+assert down == 503 and while_down == before - 10 * 1_250  # not charged
+
 url, workers["fresh"] = start("worker.py")
 db.execute("INSERT INTO worker VALUES (%s)", [url])
-retried = call(
-    ada_key, "vision", digit, "patient"
-).status_code  # the same key: a failed attempt does not block it
-assert survived == [200] * 10 and while_down == before - 10 * 1_250
-assert (down, retried) == (503, 200) and money(ada_key) == while_down - 1_250
+retried = call(key="patient").status_code  # a failed attempt does not block its key
+assert retried == 200 and money(ada_key) == while_down - 1_250
 survived_calls = len(survived)
-print(
-    f"one worker killed: {survived}\nboth killed: {down}, nothing charged; a new one, the same key: {retried}, charged once"
-)
+print(f"one worker killed: {survived}")
+print(f"both killed: {down}, nothing charged; a new one, same key: {retried}")
 
 
 # %% name="books"
@@ -383,130 +202,76 @@ def refusal(sql: str) -> str:
     return "accepted"
 
 
-def one(sql: str):
-    return db.execute(sql).fetchone()[0]
-
-
 books = dict(
     db.execute(
-        "SELECT split_part(account, ':', 1), sum(amount)::bigint FROM posting GROUP BY 1 ORDER BY 1"
+        """SELECT split_part(account, ':', 1) AS kind, sum(amount)::bigint
+           FROM posting GROUP BY kind ORDER BY kind"""
     ).fetchall()
 )
-settled_calls, revenue = db.execute(
-    "SELECT count(*), sum(charge)::bigint FROM call WHERE state = 'settled'"
-).fetchone()
-assert sum(books.values()) == 0 == books["held"] and books["revenue"] == revenue
+assert sum(books.values()) == 0 and books["held"] == 0
+assert books["revenue"] == one("SELECT sum(charge) FROM call WHERE state = 'settled'")
 assert books["psp"] == -501 * CENT  # what the payment provider's own report says
-assert one(
-    "SELECT bool_and(balance = coalesce((SELECT sum(amount) FROM posting p WHERE p.account = w.account), 0)) FROM wallet w"
+assert 0 == one(  # wallets whose cached balance is not the sum of their postings
+    """SELECT count(*) FROM wallet w WHERE balance <> coalesce(
+           (SELECT sum(amount) FROM posting p WHERE p.account = w.account), 0)"""
 )
-assert (
-    refusal("INSERT INTO posting VALUES (1, 'wallet:1', 1000000)") == "unbalanced entry"
-)
-assert (
-    refusal("UPDATE posting SET amount = 0")
-    == refusal("DELETE FROM posting")
-    == "the ledger is append-only"
-)
+free_money = "INSERT INTO posting VALUES (1, 'wallet:1', 1000000)"
+assert refusal(free_money) == "unbalanced entry"
+for edit in ("UPDATE posting SET amount = 0", "DELETE FROM posting"):
+    assert refusal(edit) == "the ledger is append-only"
+pd.DataFrame(books.items(), columns=["account", "sum of postings [u$]"])
+
+# %% name="traces"
+import hashlib
 
 log = pathlib.Path("gateway.log").read_text()
-stored = log + str(
-    [
-        db.execute(f"SELECT t::text FROM {table} t").fetchall()
-        for table in ("customer", "api_key", "call")
-    ]
-)
-assert (
-    not any(key in stored for key in (ada_key, bob_key, cleo["api_key"]))
-    and hashlib.sha256(ada_key.encode()).hexdigest() in stored
-)
+stored = log
+for table in ("customer", "api_key", "call"):
+    stored += str(db.execute(f"SELECT t::text FROM {table} t").fetchall())
+assert not any(key in stored for key in (ada_key, bob_key, cleo_key))
+assert hashlib.sha256(ada_key.encode()).hexdigest() in stored
+
+settled_calls = one("SELECT count(*) FROM call WHERE state = 'settled'")
 row_bytes = sum(
     one(f"SELECT sum(pg_column_size(t.*)) FROM {table} t")
     for table in ("call", "transfer", "posting")
 )
 bytes_per_call, log_lines = float(row_bytes / settled_calls), log.count("\n")
 assert bytes_per_call < assumed_bytes
-pd.DataFrame({"account": list(books), "sum of postings [u$]": list(books.values())})
-
-# %% name="rounding"
-to_nearest = sum((r["charge"] + CENT // 2) // CENT for r in receipts)
-to_next = sum(-(-r["charge"] // CENT) for r in receipts)
-assert to_nearest == 0 and to_next == len(receipts) > 5 * bill_cents
-pd.DataFrame(
-    {
-        "rounding": [
-            "none, then once on the bill",
-            "each call to the nearest cent",
-            "each call up to a cent",
-        ],
-        "Ada's bill [cents]": [bill_cents, to_nearest, to_next],
-    }
-)
-
-# %% name="check-then-charge"
-db.execute("CREATE TABLE naive AS SELECT 10000::bigint AS balance")  # one cent
-everyone_has_read = threading.Barrier(20)
-
-
-def check_then_charge(_) -> bool:
-    with psycopg.connect(dsn) as own:
-        balance = own.execute("SELECT balance FROM naive").fetchone()[0]
-        everyone_has_read.wait()  # stands for any pause between the two statements, at worst the model itself
-        if balance < 1_250:
-            return False
-        own.execute("UPDATE naive SET balance = %s", [balance - 1_250])
-    return True
-
-
-naive_served, naive_taken = (
-    sum(at_once(20, check_then_charge)),
-    10_000 - one("SELECT balance FROM naive"),
-)
-assert naive_served == 20 and naive_taken == 1_250
-print(
-    f"one cent buys 8 images; check-then-charge served {naive_served} and took the money for {naive_taken // 1_250}"
-)
+print(f"{settled_calls} calls, {log_lines} log lines, no API key in them")
+print(f"{bytes_per_call:.0f} bytes of billing rows per call, without indexes")
 
 # %% name="bottleneck" tags=["volatile"]
-LOCK, REPEAT, writers = (
-    0.010,
-    8,
-    [1, 2, 4, 8],
-)  # seconds a transaction keeps its row: round trips between gateway and database
-db.execute(
-    "CREATE TABLE total AS SELECT i AS id, 0::bigint AS amount FROM generate_series(0, 8) i"
-)
-db.execute("ALTER TABLE total ADD PRIMARY KEY (id)")
+import time
+
+LOCK, REPEAT = 0.010, 8  # seconds a transaction keeps its row; transactions a writer
+writers = [1, 2, 4, 8]
+db.execute("CREATE TABLE total (id int PRIMARY KEY, amount bigint NOT NULL)")
+db.execute("INSERT INTO total SELECT i, 0 FROM generate_series(0, 8) i")
+
+
+def settle(row: int) -> tuple[float, float]:
+    with psycopg.connect(dsn, autocommit=True) as own:
+        begin = time.perf_counter()
+        for _ in range(REPEAT):
+            with own.transaction():
+                own.execute("UPDATE total SET amount = amount + 1 WHERE id = %s", [row])
+                time.sleep(LOCK)  # stands for round trips between gateway and database
+        return begin, time.perf_counter()
 
 
 def settlements_per_second(n: int, shared_row: bool) -> float:
-    def settle(i: int) -> float:
-        with psycopg.connect(dsn, autocommit=True) as own:
-            ready.wait()
-            begin = time.perf_counter()
-            for _ in range(REPEAT):
-                with own.transaction():
-                    own.execute(
-                        "UPDATE total SET amount = amount + 1 WHERE id = %s",
-                        [0 if shared_row else i + 1],
-                    )
-                    time.sleep(LOCK)
-            return begin
-
-    ready = threading.Barrier(n)
-    with ThreadPoolExecutor(n) as pool:
-        begin = min(pool.map(settle, range(n)))
-    return n * REPEAT / (time.perf_counter() - begin)
+    spans = at_once(n, lambda i: settle(0 if shared_row else i + 1))
+    seconds = max(end for _, end in spans) - min(begin for begin, _ in spans)
+    return n * REPEAT / seconds
 
 
-shared, own_rows = (
-    [settlements_per_second(n, kind) for n in writers] for kind in (True, False)
-)
+shared = [settlements_per_second(n, shared_row=True) for n in writers]
+own_rows = [settlements_per_second(n, shared_row=False) for n in writers]
 row_limit, shared_8, own_8 = 1 / LOCK, shared[-1], own_rows[-1]
 assert max(shared) < row_limit * 1.01 and own_8 > 1.5 * shared_8
-assert one("SELECT sum(amount) FROM total") == 2 * REPEAT * sum(
-    writers
-)  # slow or fast, nothing is lost
+written = one("SELECT sum(amount) FROM total")
+assert written == 2 * REPEAT * sum(writers)  # slow or fast, nothing is lost
 row_share, row_calls, lock_ms = row_limit / peak_calls, row_limit / 2, LOCK * 1_000
 
 # %% name="bottleneck-figure" tags=["volatile", "hide-input"]
@@ -520,11 +285,42 @@ ax.set(xlabel="concurrent writers", ylabel="settlements [1/s]", ylim=0, xticks=w
 ax.legend()
 plt.show()
 
-# %% name="stop"
-http.close()
+# %% name="check-then-charge"
+import threading
+
+db.execute("CREATE TABLE naive AS SELECT 10000::bigint AS balance")  # one cent
+everyone_has_read = threading.Barrier(20)
+
+
+def check_then_charge(_) -> bool:
+    with psycopg.connect(dsn, autocommit=True) as own:
+        (balance,) = own.execute("SELECT balance FROM naive").fetchone()
+        everyone_has_read.wait()  # stands for any pause between the two statements
+        if balance >= 1_250:
+            own.execute("UPDATE naive SET balance = %s", [balance - 1_250])
+        return balance >= 1_250
+
+
+naive_served = sum(at_once(20, check_then_charge))
+naive_taken = 10_000 - one("SELECT balance FROM naive")
+assert naive_served == 20 and naive_taken == 1_250
+print(f"one cent buys 8 images; served {naive_served}, took {naive_taken:,} u$")
+
+# %% name="rounding"
+to_nearest = sum((r["charge"] + CENT // 2) // CENT for r in receipts)
+to_next = sum(-(-r["charge"] // CENT) for r in receipts)
+assert to_nearest == 0 and to_next == len(receipts) > 10 * bill_cents
+ways = {
+    "none, then once on the bill": bill_cents,
+    "each call to the nearest cent": to_nearest,
+    "each call up to a cent": to_next,
+}
+pd.DataFrame(ways.items(), columns=["rounding", "Ada's bill [cents]"])
+
+# %% name="stop" tags=["hide-input"]
+client.http.close()
 db.close()
 for process in [*gateways.values(), *workers.values()]:
-    process.kill()
-    process.wait()
+    kill(process)
 stop_postgres()
 assert not pathlib.Path("pgdata").exists()

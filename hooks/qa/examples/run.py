@@ -109,8 +109,8 @@ def _kernel(notebook: Notebook, folder: Path, home: Path, cache: Path) -> Iterat
         ip=str(home / "kernel"),
         connection_file=str(home / "kernel.json"),
     )
-    client = NotebookClient(node, km=manager)
-    with client.setup_kernel(cwd=str(folder), env=_environment(home, cache)):
+    client = NotebookClient(node, km=manager, shutdown_kernel="immediate")
+    with client.setup_kernel(cleanup_kc=True, cwd=str(folder), env=_environment(home, cache)):
         _running.add(pid := _process_of(client))
         try:
             if _stopping.is_set():  # while this kernel was starting

@@ -1,7 +1,8 @@
-"""A stand-in for an inference engine: streams tokens, counts them itself, stops when the caller hangs up.
+"""A stand-in for an inference engine: streams and counts tokens, aborts on hang-up.
 
-The words are made up; the interface is the real one: usage with every chunk, a prefix cache in blocks, an
-abort, and a log of its own. Run as: engine.py LOGFILE; prints its port.
+The words are made up; the interface is the real one: usage with every chunk, a prefix
+cache in blocks, an abort, and a log of its own. Run as: engine.py LOGFILE; prints its
+port.
 """
 
 import json
@@ -9,10 +10,8 @@ import select
 import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-BLOCK, SECONDS_PER_TOKEN = (
-    16,
-    0.001,
-)  # only whole blocks of a known prefix count as cached
+BLOCK = 16  # only whole blocks of a known prefix count as cached
+SECONDS_PER_TOKEN = 0.001
 seen_prefixes: set[tuple[str, ...]] = set()
 
 
@@ -29,9 +28,10 @@ class Engine(BaseHTTPRequestHandler):
         self.end_headers()
         try:
             while usage["output"] < length:
-                if select.select([self.connection], [], [], SECONDS_PER_TOKEN)[
-                    0
-                ]:  # the caller hung up
+                hung_up, _, _ = select.select(
+                    [self.connection], [], [], SECONDS_PER_TOKEN
+                )
+                if hung_up:
                     finish = "aborted"
                     break
                 if usage["output"] == request.get("fail_at"):
@@ -44,9 +44,8 @@ class Engine(BaseHTTPRequestHandler):
         except (MemoryError, ConnectionError):
             pass
         finally:
-            log.write(
-                json.dumps({"request": request["id"], **usage, "finish": finish}) + "\n"
-            )
+            entry = {"request": request["id"], **usage, "finish": finish}
+            log.write(json.dumps(entry) + "\n")
 
     def emit(self, event: dict) -> None:
         self.wfile.write(json.dumps(event).encode() + b"\n")

@@ -1,7 +1,8 @@
 """One process a request, so that a crash can be the death of exactly one call.
 
-Run as: gateway.py DATABASE_URL ENGINE_PORT ACCOUNT...; prints its port. `X-Crash-At` is the test's switch: at that step
-the process kills itself with SIGKILL, or has its database connection cut.
+Run as: gateway.py DATABASE_URL ENGINE_PORT ACCOUNT...; prints its port. `X-Crash-At` is
+the test's switch: at that step the process kills itself with SIGKILL, or has its
+database connection cut.
 """
 
 import hashlib
@@ -28,10 +29,8 @@ class Gateway(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
         token = self.headers.get("Authorization", "").removeprefix("Bearer ")
-        account, key = (
-            API_KEYS.get(hashlib.sha256(token.encode()).hexdigest()),
-            self.headers["Idempotency-Key"],
-        )
+        account = API_KEYS.get(hashlib.sha256(token.encode()).hexdigest())
+        key = self.headers["Idempotency-Key"]
         if account is None:
             return self.answer(401, {"error": "unknown API key"})
         with psycopg.connect(DATABASE, autocommit=True) as self.db:
@@ -49,9 +48,8 @@ class Gateway(BaseHTTPRequestHandler):
             if state == "settled":
                 return self.replay(call)
             if state != "reserved":
-                return self.answer(
-                    422 if state == "mismatch" else 409, {"error": state}
-                )
+                status = 422 if state == "mismatch" else 409
+                return self.answer(status, {"error": state})
             self.step("reserved")
             usage, finish, reply = self.generate(call, request)
             self.step("executed")
@@ -62,18 +60,17 @@ class Gateway(BaseHTTPRequestHandler):
                 self.step("metered")
                 ledger.settle(self.db, call, self.step)
                 self.step("settled")
-                self.event(
-                    {"done": finish, "usage": usage, "charge": ledger.cost(**usage)}
-                )
+                charge = ledger.cost(**usage)
+                self.event({"done": finish, "usage": usage, "charge": charge})
 
     def generate(self, call: dict, request: dict) -> tuple[dict, str, str]:
-        """Pass the engine's stream on. If the client goes away, stop the engine and take its final count."""
+        """Pass the engine's stream on.
+
+        If the client goes away, stop the engine and take its final count.
+        """
         engine = http.client.HTTPConnection("127.0.0.1", ENGINE_PORT)
-        engine.request(
-            "POST",
-            "/generate",
-            json.dumps(request | {"id": "/".join(map(str, call.values()))}),
-        )
+        body = request | {"id": "/".join(map(str, call.values()))}
+        engine.request("POST", "/generate", json.dumps(body))
         upstream, lines = engine.sock, engine.getresponse()
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream")
@@ -85,22 +82,21 @@ class Gateway(BaseHTTPRequestHandler):
                 reply.append(last["token"])
                 if listening and (self.client_gone() or not self.event(last)):
                     listening = False
-                    upstream.shutdown(
-                        socket.SHUT_WR
-                    )  # the engine reads this as: abort and send the final count
+                    # The engine reads this as: abort and send the final count.
+                    upstream.shutdown(socket.SHUT_WR)
                 if last["usage"]["output"] == 5:
                     self.step("streaming")
         return last["usage"], last.get("finish", "error"), "".join(reply)
 
     def client_gone(self) -> bool:
-        return bool(
-            select.select([self.connection], [], [], 0)[0]
-        )  # readable after the body: it was closed
+        readable, _, _ = select.select([self.connection], [], [], 0)
+        return bool(readable)  # readable after the body: it was closed
 
     def replay(self, call: dict) -> None:
         input, cached, output, finish, reply, charge = self.db.execute(
-            "SELECT input, cached, output, finish, reply, charge FROM usage JOIN call USING (account, key, attempt)"
-            " WHERE account = %(account)s AND key = %(key)s AND state = 'settled'",
+            """SELECT input, cached, output, finish, reply, charge
+               FROM usage JOIN call USING (account, key, attempt)
+               WHERE account = %(account)s AND key = %(key)s AND state = 'settled'""",
             call,
         ).fetchone()
         self.answer(
@@ -143,7 +139,7 @@ class ForkingServer(ForkingMixIn, HTTPServer):
     max_children, request_queue_size = 64, 128
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """A request that fails leaves its hold to the sweeper; production would log and alert here."""
+        """A failed request leaves its hold to the sweeper; production would alert."""
 
 
 server = ForkingServer(("127.0.0.1", 0), Gateway)

@@ -1,4 +1,4 @@
-"""PostgreSQL, engine and gateway as processes of their own, and a client that notices a stream that was cut."""
+"""PostgreSQL, engine and gateway as processes of their own; clients and an observer."""
 
 import http.client
 import json
@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psycopg
@@ -48,7 +49,10 @@ class Stack:
         crash_kind: str = "process",
         on_event: Callable[[], None] = lambda: None,
     ) -> tuple[int, dict]:
-        """One HTTP call: (status, last event). Without "done" in the last event the stream was cut off."""
+        """One HTTP call: (status, last event).
+
+        Without "done" in the last event the stream was cut off.
+        """
         connection = http.client.HTTPConnection(
             "127.0.0.1", self.gateway_port, timeout=20
         )
@@ -58,29 +62,23 @@ class Stack:
             "natural_length": natural_length,
             "fail_at": fail_at,
         }
+        headers = {
+            "Authorization": f"Bearer sk-{account}",
+            "Idempotency-Key": key,
+            "X-Crash-At": crash_at,
+            "X-Crash-Kind": crash_kind,
+        }
         status, last = 0, {}
         try:
-            connection.request(
-                "POST",
-                "/v1/generate",
-                json.dumps(body),
-                {
-                    "Authorization": f"Bearer sk-{account}",
-                    "Idempotency-Key": key,
-                    "X-Crash-At": crash_at,
-                    "X-Crash-Kind": crash_kind,
-                },
-            )
+            connection.request("POST", "/v1/generate", json.dumps(body), headers)
             response = connection.getresponse()
             status = response.status
             for line in response:
                 if line.startswith(b"data: "):
                     last = json.loads(line[6:])
                     on_event()
-                    if (
-                        hang_up_after
-                        and last.get("usage", {}).get("output") == hang_up_after
-                    ):
+                    produced = last.get("usage", {}).get("output")
+                    if hang_up_after and produced == hang_up_after:
                         break
         except (http.client.HTTPException, ConnectionError):
             pass  # the gateway died under us
@@ -95,19 +93,14 @@ class Stack:
         connection = http.client.HTTPConnection(
             "127.0.0.1", self.engine_port, timeout=20
         )
-        connection.request(
-            "POST",
-            "/",
-            json.dumps(
-                {
-                    "id": request,
-                    "prompt": prompt,
-                    "max_tokens": 2 * length,
-                    "natural_length": length,
-                    "fail_at": fail_at,
-                }
-            ),
-        )
+        body = {
+            "id": request,
+            "prompt": prompt,
+            "max_tokens": 2 * length,
+            "natural_length": length,
+            "fail_at": fail_at,
+        }
+        connection.request("POST", "/", json.dumps(body))
         finished = b"finish" in connection.getresponse().read()
         connection.close()
         return finished
@@ -117,6 +110,27 @@ class Stack:
         return self.db.execute(
             "SELECT balance, held FROM account WHERE id = %s", (account,)
         ).fetchone()
+
+    def bill(self, account: str, key: str) -> dict[str, int | None]:
+        """Hold, usage and charge of one call, as the database has them."""
+        columns = ("hold", "input", "cached", "output", "charge")
+        row = self.db.execute(
+            """SELECT hold, input, cached, output, charge
+               FROM call LEFT JOIN usage USING (account, key, attempt)
+               WHERE account = %s AND key = %s""",
+            (account, key),
+        ).fetchone()
+        return dict(zip(columns, row))
+
+    def at_once(self, n: int, work: Callable[[psycopg.Connection, int], bool]) -> int:
+        """Run work(connection to the lab, i) in n threads; how many said true."""
+
+        def connect_and_work(i: int) -> bool:
+            with psycopg.connect(self.lab_url, autocommit=True) as conn:
+                return work(conn, i)
+
+        with ThreadPoolExecutor(n) as pool:
+            return sum(pool.map(connect_and_work, range(n)))
 
     def wait_until_closed(self, account: str) -> None:
         deadline = time.monotonic() + 15
@@ -131,3 +145,23 @@ class Stack:
         self.db.close()
         self.lab.close()
         self.stop_postgres()
+
+
+class Watch:
+    """Samples of one wallet, taken before, during and after each call."""
+
+    def __init__(self, stack: Stack, account: str) -> None:
+        self.stack, self.account = stack, account
+        self.samples: list[tuple[int, int]] = []  # (balance, held)
+        self.marks: dict[str, int] = {}  # where each call begins
+
+    def __call__(self, times: int = 1) -> None:
+        self.samples += [self.stack.wallet(self.account) for _ in range(times)]
+
+    def call(self, key: str, *request: object, **options: object) -> None:
+        self.marks[key] = len(self.samples)
+        self()
+        self.stack.call(self.account, key, *request, on_event=self, **options)
+        if "crash_at" not in options:
+            self.stack.wait_until_closed(self.account)
+        self(15)

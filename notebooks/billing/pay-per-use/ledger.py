@@ -5,14 +5,10 @@ from datetime import datetime, timedelta
 
 from psycopg import Connection
 
-LEASE = timedelta(
-    seconds=0.5
-)  # short, so that the demonstration need not wait; minutes in production
-PRICE = {
-    "input": 3_000_000,
-    "cached": 300_000,
-    "output": 15_000_000,
-}  # micro-dollars per million tokens
+# Short, so that the demonstration need not wait; minutes in production.
+LEASE = timedelta(seconds=0.5)
+# Micro-dollars per million tokens.
+PRICE = {"input": 3_000_000, "cached": 300_000, "output": 15_000_000}
 
 
 class InsufficientFunds(Exception):
@@ -21,16 +17,12 @@ class InsufficientFunds(Exception):
 
 def cost(input: int, cached: int, output: int) -> int:
     """Price of one call in micro-dollars, rounded down once. `input` includes `cached`."""
-    parts = (
-        (input - cached) * PRICE["input"]
-        + cached * PRICE["cached"]
-        + output * PRICE["output"]
-    )
-    return parts // 1_000_000
+    plain = (input - cached) * PRICE["input"]
+    return (plain + cached * PRICE["cached"] + output * PRICE["output"]) // 1_000_000
 
 
 def ceiling(input: int, max_tokens: int) -> int:
-    """The most the call can cost: nothing cached, every permitted token produced; rounded up."""
+    """The most a call can cost: nothing cached, all `max_tokens` made; rounded up."""
     return -(-(input * PRICE["input"] + max_tokens * PRICE["output"]) // 1_000_000)
 
 
@@ -41,8 +33,8 @@ def top_up(conn: Connection, account: str, amount: int, key: str) -> None:
             (account,),
         )
         new = conn.execute(
-            "INSERT INTO ledger (account, kind, key, amount) VALUES (%s, 'topup', %s, %s)"
-            " ON CONFLICT DO NOTHING",
+            """INSERT INTO ledger (account, kind, key, amount)
+               VALUES (%s, 'topup', %s, %s) ON CONFLICT DO NOTHING""",
             (account, key, amount),
         ).rowcount
         conn.execute(
@@ -74,22 +66,23 @@ def reserve(
         ).fetchone()
         if claimed is None:
             state, attempt, known = conn.execute(
-                "SELECT state, attempt, fingerprint FROM call WHERE account = %s AND key = %s",
+                """SELECT state, attempt, fingerprint FROM call
+                   WHERE account = %s AND key = %s""",
                 (account, key),
             ).fetchone()
-            return (
-                "mismatch"
-                if known != fingerprint
-                else "busy"
-                if state != "settled"
-                else state
-            ), attempt
-        funded = conn.execute(  # check and write in one statement: no gap for another call to slip into
-            "UPDATE account SET held = held + %s WHERE id = %s AND balance - held >= %s",
+            if known != fingerprint:
+                state = "mismatch"
+            elif state != "settled":
+                state = "busy"
+            return state, attempt
+        # Check and write in one statement: no gap for another call to slip into.
+        funded = conn.execute(
+            """UPDATE account SET held = held + %s
+               WHERE id = %s AND balance - held >= %s""",
             (hold, account, hold),
         ).rowcount
         if not funded:
-            raise InsufficientFunds  # leaving the block by an exception rolls the claim back too
+            raise InsufficientFunds  # the exception rolls the claim back too
         step("reserving")
     return "reserved", claimed[0]
 
@@ -98,7 +91,8 @@ def reserve(
 
 
 # --8<-- [start:settle]
-OPEN = "account = %(account)s AND key = %(key)s AND attempt = %(attempt)s AND state = 'reserved'"
+CALL = "account = %(account)s AND key = %(key)s AND attempt = %(attempt)s"
+OPEN = CALL + " AND state = 'reserved'"
 
 
 def record(
@@ -130,25 +124,26 @@ def settle(
     """Turn the hold into a charge. Safe to repeat: only the first caller finds the call open."""
     with conn.transaction():
         used = conn.execute(
-            "SELECT input, cached, output FROM usage WHERE account = %(account)s"
-            " AND key = %(key)s AND attempt = %(attempt)s",
-            call,
+            f"SELECT input, cached, output FROM usage WHERE {CALL}", call
         ).fetchone()
         if used is None:
             return False
+        charge = cost(*used)
         closed = conn.execute(
-            f"UPDATE call SET state = 'settled', charge = %(charge)s WHERE {OPEN} RETURNING hold",
-            call | {"charge": cost(*used)},
+            f"""UPDATE call SET state = 'settled', charge = %(charge)s
+                WHERE {OPEN} RETURNING hold""",
+            call | {"charge": charge},
         ).fetchone()
         if closed is None:
             return False
         conn.execute(
             "UPDATE account SET balance = balance - %s, held = held - %s WHERE id = %s",
-            (cost(*used), closed[0], call["account"]),
+            (charge, closed[0], call["account"]),
         )
         conn.execute(
-            "INSERT INTO ledger (account, kind, key, amount) VALUES (%s, 'charge', %s, %s)",
-            (call["account"], call["key"], -cost(*used)),
+            """INSERT INTO ledger (account, kind, key, amount)
+               VALUES (%s, 'charge', %s, %s)""",
+            (call["account"], call["key"], -charge),
         )
         step("settling")
     return True
@@ -174,17 +169,17 @@ def release(conn: Connection, call: dict, expired_at: datetime | None = None) ->
 
 
 def sweep(conn: Connection, at: datetime) -> dict[str, str]:
-    """Finish what a dead gateway left: settle where usage was recorded, release where it was not."""
+    """Finish what a dead gateway left: settle if usage was recorded, release if not."""
     stale = conn.execute(
-        "SELECT account, key, attempt FROM call WHERE state = 'reserved' AND lease_until < %s",
+        """SELECT account, key, attempt FROM call
+           WHERE state = 'reserved' AND lease_until < %s""",
         (at,),
     ).fetchall()
-    calls = [dict(zip(("account", "key", "attempt"), row)) for row in stale]
-    return {
-        call["key"]: "settled"
-        if settle(conn, call)
-        else "released"
-        if release(conn, call, at)
-        else "gone"
-        for call in calls
-    }
+    done = {}
+    for row in stale:
+        call = dict(zip(("account", "key", "attempt"), row))
+        if settle(conn, call):
+            done[call["key"]] = "settled"
+        elif release(conn, call, at):
+            done[call["key"]] = "released"
+    return done

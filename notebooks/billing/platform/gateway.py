@@ -1,4 +1,7 @@
-"""One stateless gateway; all that two of them share is the database. Start: python gateway.py SOCKET_FD"""
+"""One stateless gateway; all that two of them share is the database.
+
+Start: python gateway.py SOCKET_FD
+"""
 
 import hashlib
 import hmac
@@ -23,9 +26,8 @@ app, scheduler, log = FastAPI(), Scheduler(), pathlib.Path("gateway.log")
 
 
 def digest(text: str) -> bytes:
-    return hashlib.sha256(
-        text.encode()
-    ).digest()  # enough for a key of 256 random bits; a password needs a slow hash
+    # Enough for a key of 256 random bits; a password needs a slow hash.
+    return hashlib.sha256(text.encode()).digest()
 
 
 def authenticate(authorization: str = Header("")) -> int:
@@ -61,24 +63,18 @@ def payment(
     timestamp: str = Header(),
     signature: str = Header(),
 ) -> dict:
-    expected = hmac.new(
-        PSP_SECRET, timestamp.encode() + b"." + body, "sha256"
-    ).hexdigest()
-    if (
-        not hmac.compare_digest(expected, signature)
-        or abs(time.time() - int(timestamp)) > 300
-    ):
-        raise HTTPException(400, "bad signature or stale event")
+    signed = timestamp.encode() + b"." + body
+    expected = hmac.new(PSP_SECRET, signed, "sha256").hexdigest()
+    if not hmac.compare_digest(expected, signature):
+        raise HTTPException(400, "bad signature")
+    if abs(time.time() - int(timestamp)) > 300:
+        raise HTTPException(400, "stale event")
     event = json.loads(body)
     amount = event["cents"] * CENT
+    sides = {"psp": -amount, f"wallet:{event['customer']}": amount}
     try:
         with psycopg.connect(DSN) as db:
-            post(
-                db,
-                "topup",
-                event["id"],
-                {"psp": -amount, f"wallet:{event['customer']}": amount},
-            )
+            post(db, "topup", event["id"], sides)
     except psycopg.errors.UniqueViolation:
         pass  # delivered before: acknowledge, or the provider goes on retrying
     return {"received": True}
@@ -87,17 +83,18 @@ def payment(
 @app.get("/v1/bill")
 def bill(customer: int = Depends(authenticate)) -> dict:
     wallet = f"wallet:{customer}"
-    with (
-        psycopg.connect(DSN) as db
-    ):  # the lines come from the calls, the balance from the ledger: they must agree
+    # Lines come from the calls, the balance from the ledger: they must agree.
+    with psycopg.connect(DSN) as db:
         lines = db.execute(
-            "SELECT ability, count(*), sum(charge)::bigint FROM call"
-            " WHERE customer = %s AND state = 'settled' GROUP BY ability ORDER BY ability",
+            """SELECT ability, count(*), sum(charge)::bigint FROM call
+               WHERE customer = %s AND state = 'settled'
+               GROUP BY ability ORDER BY ability""",
             [customer],
         ).fetchall()
         topped_up = db.execute(
-            "SELECT coalesce(sum(amount), 0)::bigint FROM posting JOIN transfer ON id = transfer"
-            " WHERE account = %s AND kind = 'topup'",
+            """SELECT coalesce(sum(amount), 0)::bigint
+               FROM posting JOIN transfer ON id = transfer
+               WHERE account = %s AND kind = 'topup'""",
             [wallet],
         ).fetchone()[0]
         balance = db.execute(
@@ -118,9 +115,8 @@ def bill(customer: int = Depends(authenticate)) -> dict:
 
 class Generate(BaseModel):
     prompt: str = Field(max_length=2_000)
-    max_tokens: int = Field(
-        16, ge=1, le=64
-    )  # without ge=1 a negative number would be a negative hold: free money
+    # Without ge=1 a negative number would be a negative hold: free money.
+    max_tokens: int = Field(16, ge=1, le=64)
 
 
 class Vision(BaseModel):
@@ -136,46 +132,47 @@ def most(body: Generate | Vision) -> dict[str, int]:
 
 # --8<-- [start:serve]
 def serve(ability: str, customer: int, key: str, body: Generate | Vision) -> dict:
-    wallet, request = f"wallet:{customer}", digest(ability + body.model_dump_json())
+    wallet = f"wallet:{customer}"
+    request = digest(ability + body.model_dump_json())
     try:
-        with psycopg.connect(DSN) as db:  # transaction 1: claim the key, hold the money
+        # Transaction 1: claim the key, fix the price version, hold the money.
+        with psycopg.connect(DSN) as db:
             version = db.execute("SELECT max(version) FROM price").fetchone()[0]
             hold = rate(db, version, ability, most(body))
-            row = db.execute(
-                "INSERT INTO call (customer, key, request, ability, price_version, hold)"
-                " VALUES (%s, %s, %s, %s, %s, %s)"
-                " ON CONFLICT (customer, key) WHERE state <> 'failed' DO NOTHING RETURNING id",
+            claimed = db.execute(
+                """INSERT INTO call (customer, key, request, ability, price_version, hold)
+                   VALUES (%s, %s, %s, %s, %s, %s)
+                   ON CONFLICT (customer, key) WHERE state <> 'failed' DO NOTHING
+                   RETURNING id""",
                 (customer, key, request, ability, version, hold),
             ).fetchone()
-            if row is None:
+            if claimed is None:
                 return replay(db, customer, key, request)
-            post(db, "hold", row[0], {wallet: -hold, "held": hold})
+            (call,) = claimed
+            post(db, "hold", call, {wallet: -hold, "held": hold})
             workers = [url for (url,) in db.execute("SELECT url FROM worker")]
     except psycopg.errors.CheckViolation:  # wallet.balance >= 0
         raise HTTPException(402, "not enough funds") from None
+
+    # No lock is held while the model runs.
     try:
-        reply = scheduler.run(
-            workers, ability, body.model_dump()
-        )  # no lock is held while the model runs
+        reply = scheduler.run(workers, ability, body.model_dump())
     except NoWorker:
         with psycopg.connect(DSN) as db:
-            post(db, "release", row[0], {"held": -hold, wallet: hold})
-            db.execute("UPDATE call SET state = 'failed' WHERE id = %s", row)
+            post(db, "release", call, {"held": -hold, wallet: hold})
+            db.execute("UPDATE call SET state = 'failed' WHERE id = %s", [call])
         raise HTTPException(503, "no worker available", {"Retry-After": "1"}) from None
-    with psycopg.connect(
-        DSN
-    ) as db:  # transaction 2: charge what was used, give back the rest, keep the answer
+
+    # Transaction 2: charge what was used, give back the rest, keep the answer.
+    with psycopg.connect(DSN) as db:
         charge = min(hold, rate(db, version, ability, reply["usage"]))
-        response = {"id": row[0], **reply, "charge": charge}
-        post(
-            db,
-            "settle",
-            row[0],
-            {"held": -hold, "revenue": charge, wallet: hold - charge},
-        )
+        sides = {"held": -hold, "revenue": charge, wallet: hold - charge}
+        post(db, "settle", call, sides)
+        response = {"id": call, **reply, "charge": charge}
         db.execute(
-            "UPDATE call SET state = 'settled', usage = %s, charge = %s, response = %s WHERE id = %s",
-            (json.dumps(reply["usage"]), charge, json.dumps(response), row[0]),
+            """UPDATE call SET state = 'settled', usage = %s, charge = %s, response = %s
+               WHERE id = %s""",
+            (json.dumps(reply["usage"]), charge, json.dumps(response), call),
         )
     return response
 
@@ -185,7 +182,8 @@ def serve(ability: str, customer: int, key: str, body: Generate | Vision) -> dic
 
 def replay(db, customer: int, key: str, request: bytes) -> dict:
     call = db.execute(
-        "SELECT request, response FROM call WHERE customer = %s AND key = %s AND state <> 'failed'",
+        """SELECT request, response FROM call
+           WHERE customer = %s AND key = %s AND state <> 'failed'""",
         (customer, key),
     ).fetchone()
     if call and call[0] != request:
@@ -214,20 +212,14 @@ def vision(
 @app.middleware("http")
 async def write_log(request: Request, call_next):
     response = await call_next(request)
-    caller = digest(
-        request.headers.get("authorization", "").removeprefix("Bearer ")
-    ).hex()[:8]
+    key = request.headers.get("authorization", "").removeprefix("Bearer ")
+    entry = {
+        "caller": digest(key).hex()[:8],
+        "path": request.url.path,
+        "status": response.status_code,
+    }
     with log.open("a") as lines:  # who, what, result; never the key or the prompt
-        lines.write(
-            json.dumps(
-                {
-                    "caller": caller,
-                    "path": request.url.path,
-                    "status": response.status_code,
-                }
-            )
-            + "\n"
-        )
+        lines.write(json.dumps(entry) + "\n")
     return response
 
 

@@ -4,16 +4,18 @@ MILLION, CENT = 1_000_000, 10_000
 
 
 def post(db, kind: str, ref, lines: dict[str, int]) -> None:
-    """One double entry. UNIQUE (kind, ref) makes it happen once; the constraints refuse an overdraft or a lopsided entry."""
+    """One double entry. UNIQUE (kind, ref) makes it happen once.
+
+    The constraints refuse an overdraft or an unbalanced entry.
+    """
     transfer = db.execute(
         "INSERT INTO transfer (kind, ref) VALUES (%s, %s) RETURNING id",
         (kind, str(ref)),
     ).fetchone()[0]
     for account, amount in lines.items():
         if amount:
-            db.execute(
-                "INSERT INTO posting VALUES (%s, %s, %s)", (transfer, account, amount)
-            )
+            row = (transfer, account, amount)
+            db.execute("INSERT INTO posting VALUES (%s, %s, %s)", row)
 
 
 def rate(db, version: int, ability: str, usage: dict[str, int]) -> int:
@@ -29,8 +31,7 @@ def to_cents(parts: dict[str, int]) -> dict[str, int]:
     """Whole cents per line whose sum is the rounded total: largest remainders first."""
     total = (sum(parts.values()) + CENT // 2) // CENT
     cents = {name: micro // CENT for name, micro in parts.items()}
-    for name in sorted(parts, key=lambda name: parts[name] % CENT, reverse=True)[
-        : total - sum(cents.values())
-    ]:
+    largest_first = sorted(parts, key=lambda name: parts[name] % CENT, reverse=True)
+    for name in largest_first[: total - sum(cents.values())]:
         cents[name] += 1
     return cents

@@ -12,29 +12,25 @@ class NoWorker(Exception):
 
 class Scheduler:
     def __init__(self, limit: int = 16):
-        self.busy, self.limit, self.lock, self.http = (
-            Counter(),
-            limit,
-            threading.Lock(),
-            httpx.Client(timeout=10),
-        )
+        self.limit = limit
+        self.busy: Counter[str] = Counter()
+        self.lock = threading.Lock()
+        self.http = httpx.Client(timeout=10)
 
     # --8<-- [start:run]
     def run(self, workers: list[str], ability: str, body: dict) -> dict:
-        """Least busy worker first; one that fails is passed over, a full one refuses."""
+        """Least busy worker first; one that fails or is full is passed over."""
         for url in sorted(workers, key=lambda url: self.busy[url]):
             with self.lock:
                 if self.busy[url] >= self.limit:
                     continue
                 self.busy[url] += 1
             try:
-                return (
-                    self.http.post(f"{url}/{ability}", json=body)
-                    .raise_for_status()
-                    .json()
-                )
+                reply = self.http.post(f"{url}/{ability}", json=body)
+                return reply.raise_for_status().json()
             except httpx.HTTPError:
-                continue  # inference changes nothing outside the worker: trying the next one is safe
+                # Inference changes nothing outside the worker: trying the next is safe.
+                continue
             finally:
                 with self.lock:
                     self.busy[url] -= 1

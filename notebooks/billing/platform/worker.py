@@ -1,4 +1,7 @@
-"""One worker process with both abilities; it knows models, not customers or money. Start: python worker.py SOCKET_FD"""
+"""One worker process with both abilities; it knows models, not customers or money.
+
+Start: python worker.py SOCKET_FD
+"""
 
 import re
 import socket
@@ -35,9 +38,8 @@ def make_app(weights: dict[str, np.ndarray]):
 
     @app.post("/vision")
     def vision(body: dict) -> dict:
-        scores = (
-            weights["image"] @ np.asarray(body["pixels"]) / 16 + weights["image_bias"]
-        )
+        pixels = np.asarray(body["pixels"]) / 16
+        scores = weights["image"] @ pixels + weights["image_bias"]
         return {"output": int(scores.argmax()), "usage": {"image": 1}}
 
     return app

@@ -23,63 +23,53 @@ DEFAULTS = {
 
 # --8<-- [start:desired-replicas]
 def desired_replicas(current, ready, mean, target, tolerance=0.1):
-    """`mean` is the metric's average over the ready pods; pods still starting have none."""
+    """`mean` is the metric's average over the ready pods; starting pods have none."""
     ratio = mean / target
-    assumed = np.where(
-        ratio > 1, 0, target
-    )  # starting pods: idle on the way up, on target on the way down
+    # Starting pods count as idle on the way up, as on target on the way down.
+    assumed = np.where(ratio > 1, 0, target)
     adjusted = (mean * ready + assumed * (current - ready)) / (target * current)
-    stay = (abs(adjusted - 1) <= tolerance) | ((ratio - 1) * (adjusted - 1) < 0)
+    within_tolerance = abs(adjusted - 1) <= tolerance
+    turned_round = (ratio - 1) * (adjusted - 1) < 0
+    stay = within_tolerance | turned_round
     return np.where(stay, current, np.ceil(adjusted * current))
 
 
 # --8<-- [end:desired-replicas]
 
 
-def per_pod(metric, goal):
-    """A recommendation from `metric(running, waiting)` of one replica."""
-    return lambda now, wanted, ready, running, waiting: desired_replicas(
-        wanted, ready, metric(running / ready, waiting / ready), goal
-    )
-
-
 class Hpa:
     def __init__(self, spec: dict):
+        behavior = spec.get("behavior", {})
         self.low, self.high = spec.get("minReplicas", 1), spec["maxReplicas"]
-        self.up, self.down = (
-            DEFAULTS[way] | spec.get("behavior", {}).get(way, {})
-            for way in ("scaleUp", "scaleDown")
-        )
-        self.recommended, self.changed = (
-            deque(),
-            deque(),
-        )  # (time, replicas), (time, change)
+        self.up = DEFAULTS["scaleUp"] | behavior.get("scaleUp", {})
+        self.down = DEFAULTS["scaleDown"] | behavior.get("scaleDown", {})
+        # (time, value): what was recommended, and the count before each step.
+        self.recommended, self.counts = deque(), deque()
 
     # --8<-- [start:step]
     def step(self, now: float, current, desired):
         """Stabilise over the windows, then limit the rate: the controller's order."""
         if not self.recommended:
-            self.recommended.append(
-                (now, current)
-            )  # a new controller holds on to what it found
+            # A new controller holds on to what it found.
+            self.recommended.append((now, current))
         lowest = np.minimum.reduce([desired, *self.recent(self.up, now)])
         highest = np.maximum.reduce([desired, *self.recent(self.down, now)])
-        stable = np.minimum(np.maximum(current, lowest), highest)
-        floor = np.maximum(
-            np.minimum(self.limit(self.down, now, current, -1), current), self.low
-        )
-        ceiling = np.minimum(
-            np.maximum(self.limit(self.up, now, current, 1), current), self.high
-        )
-        replicas = np.clip(stable, floor, ceiling)
-        self.recommended.append((now, desired))  # as computed, before either rule
-        self.changed.append((now, replicas - current))
-        for log in (self.recommended, self.changed):
-            while now - log[0][0] > 3600:  # the longest window the API allows
-                log.popleft()
-        return replicas
+        stable = np.clip(current, lowest, highest)
+        slowest = np.minimum(current, self.limit(self.down, now, current, -1))
+        fastest = np.maximum(current, self.limit(self.up, now, current, 1))
+        floor, ceiling = np.maximum(slowest, self.low), np.minimum(fastest, self.high)
+        self.remember(now, current, desired)
+        return np.clip(stable, floor, ceiling)
 
     # --8<-- [end:step]
+
+    def remember(self, now: float, current, desired):
+        self.recommended.append((now, desired))
+        self.counts.append((now, current))
+        for log in (self.recommended, self.counts):
+            # The longest window that the API allows.
+            while now - log[0][0] > 3600:
+                log.popleft()
 
     def recent(self, rules: dict, now: float) -> list:
         return since(self.recommended, now - rules["stabilizationWindowSeconds"])
@@ -88,24 +78,21 @@ class Hpa:
         """How far the policies let the count go in one direction."""
         if rules["selectPolicy"] == "Disabled":
             return current
+        away = np.ceil if sign > 0 else np.floor
         reach = []
         for policy in rules["policies"]:
-            start = current - sum(
-                since(self.changed, now - policy["periodSeconds"])
-            )  # count when the period began
+            # The oldest count in the period is the one with which it began.
+            *_, start = [current, *since(self.counts, now - policy["periodSeconds"])]
             if policy["type"] == "Pods":
                 reach.append(start + sign * policy["value"])
             else:
-                reach.append(
-                    (np.ceil if sign > 0 else np.floor)(
-                        start * (1 + sign * policy["value"] / 100)
-                    )
-                )
+                reach.append(away(start * (1 + sign * policy["value"] / 100)))
         farthest = (rules["selectPolicy"] == "Max") == (sign > 0)
         return np.maximum.reduce(reach) if farthest else np.minimum.reduce(reach)
 
 
 def since(log: deque, cutoff: float) -> list:
+    """The values later than `cutoff`, newest first."""
     found = []
     for time, value in reversed(log):
         if time <= cutoff:
@@ -115,9 +102,14 @@ def since(log: deque, cutoff: float) -> list:
 
 
 def follow(behavior: dict, current: int, desired: int, minutes: int) -> list[int]:
-    """The count after each minute of 15-second syncs, with the recommendation held at `desired`."""
+    """The count after each minute of 15-second syncs while `desired` is recommended."""
     hpa, path = Hpa({"minReplicas": 1, "maxReplicas": 100, "behavior": behavior}), []
     for now in range(0, 60 * minutes, 15):
         current = int(hpa.step(now, current, desired))
         path.append(current)
     return path[::4]
+
+
+def per_minute(kind: str, value: int) -> dict:
+    """A rate policy as the API spells it."""
+    return {"type": kind, "value": value, "periodSeconds": 60}

@@ -193,6 +193,17 @@ def test_code_that_nothing_runs(sample: SampleProject) -> None:
     assert failures(sample) == [f"{page}:{line + 2}: {reason}" for page in (EN, ZH)]
 
 
+def test_file_included_by_line_numbers(sample: SampleProject) -> None:
+    include = '--8<-- "notebooks/training/sum.py:1:2"'
+    for page in (ZH, EN):
+        line = sample.replace(page, "{ #end }", f"{{ #end }}\n\n``` python\n{include}\n```")
+    reason = (
+        "includes lines by number, which shift when the file is edited: mark a section in "
+        "it with --8<-- [start:name] and [end:name], and include file:name"
+    )
+    assert failures(sample) == [f"{page}:{line + 2}: {reason}" for page in (EN, ZH)]
+
+
 def test_empty_page(sample: SampleProject) -> None:
     sample.write(EN, "")
     assert failures(sample) == [f"{EN}:1: page is empty"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from itertools import zip_longest
 from pathlib import Path
@@ -16,6 +17,7 @@ from qa.pages.page import Page
 
 GENERIC_FENCES = {"mermaid", "questions", "cell"}
 SNIPPET = "--8<--"
+LINE_RANGE = re.compile(r'"[^"]+:\d+(:\d+)?"')
 
 
 def check_pairs_of_languages(pages: dict[str, dict[str, Page]], docs: Path) -> Iterator[Failure]:
@@ -82,6 +84,12 @@ def check_fences(page: Page, corpus: Corpus) -> Iterator[Failure]:
             reason = (
                 f'fence "{fence.language or "without language"}" is neither a cell, a diagram nor '
                 f"a file included by {SNIPPET}: put the code into the notebook"
+            )
+            yield Failure(page.path, fence.line, reason)
+        if fence.text.strip().startswith(SNIPPET) and LINE_RANGE.search(fence.text):
+            reason = (
+                "includes lines by number, which shift when the file is edited: mark a section in "
+                "it with --8<-- [start:name] and [end:name], and include file:name"
             )
             yield Failure(page.path, fence.line, reason)
         if fence.language == "questions" and fence.options.get("document") not in corpus.documents:

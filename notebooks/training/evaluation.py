@@ -12,35 +12,14 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import sklearn.metrics as skm
-from overlap import bleu, rouge
-from scipy.special import comb, expit
-from scipy.stats import binom, norm
-from sklearn.calibration import calibration_curve
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import cross_val_score
+from traffic import requests
 
 rng = np.random.default_rng(0)
-
-
-def requests(
-    n: int,
-) -> tuple[
-    np.ndarray, np.ndarray
-]:  # most abuse is faint in many features, some blatant in two
-    x = rng.normal(size=(n, 62))
-    blatant = (x[:, 0] > 1.3) & (x[:, 1] > 1.3)
-    return x, (
-        rng.random(n)
-        < expit(-5 + 1.8 * x[:, 2:].sum(axis=1) / math.sqrt(60) + 6 * blatant)
-    ).astype(int)
-
-
-(x_train, y_train), (x_val, y_val), (x_test, y) = (
-    requests(5000),
-    requests(20000),
-    requests(20000),
-)
+x_train, y_train = requests(rng, 5000)
+x_val, y_val = requests(rng, 20000)
+x_test, y = requests(rng, 20000)
 models = {
     "logistic": LogisticRegression(),
     "weighted logistic": LogisticRegression(class_weight="balanced"),
@@ -48,172 +27,130 @@ models = {
 }
 for model in models.values():
     model.fit(x_train, y_train)
-val, test = (
-    {m: model.predict_proba(x)[:, 1] for m, model in models.items()}
-    for x in (x_val, x_test)
-)
-size, positives, train_positives, prevalence = (
-    len(y),
-    int(y.sum()),
-    int(y_train.sum()),
-    y.mean(),
-)
-print(
-    f"test set: {size} requests, {positives} abusive ({prevalence:.1%}); training set: {train_positives} abusive of 5000"
-)
+val = {name: model.predict_proba(x_val)[:, 1] for name, model in models.items()}
+test = {name: model.predict_proba(x_test)[:, 1] for name, model in models.items()}
+
+size, positives, train_positives = len(y), int(y.sum()), int(y_train.sum())
+always_allow = 1 - positives / size
+print(f"training set: {train_positives} abusive of {len(y_train)} requests")
+print(f"test set: {positives} abusive of {size} requests ({positives / size:.1%})")
 
 # %% name="metrics"
-draws = rng.multinomial(
-    size, np.full(size, 1 / size), size=200
-)  # one bootstrap resample a row, as counts
-weights = np.vstack([np.ones(size), draws])  # row 0: the test set itself
+from bootstrap import interval, metric_table, metrics, resamples
+
+weights = resamples(rng, size, times=200)
+scores = {name: metrics(y, score, weights) for name, score in test.items()}
+for name, score in test.items():
+    roc_auc, pr_auc = scores[name]["ROC AUC"][0], scores[name]["PR AUC"][0]
+    assert math.isclose(roc_auc, skm.roc_auc_score(y, score), abs_tol=1e-3)
+    assert math.isclose(pr_auc, skm.average_precision_score(y, score), abs_tol=1e-3)
+
+table = metric_table(scores)
+assert set(table["best"]) == set(models)
+top_accuracy = scores["boosted trees"]["accuracy"][0]
+assert 0 < top_accuracy - always_allow < 0.005
+table
 
 
-def metrics(
-    s: np.ndarray,
-) -> dict[str, np.ndarray]:  # on every resample; threshold 0.5 where a label is needed
-    hit, flagged = weights @ ((s >= 0.5) & (y == 1)), weights @ (s >= 0.5)
-    w, t = weights[:, np.argsort(-s)], y[np.argsort(-s)]
-    tp, fp = np.cumsum(w * t, axis=1), np.cumsum(w * (1 - t), axis=1)
-    pos, neg = tp[:, -1], fp[:, -1]
-    return {
-        "accuracy": weights @ ((s >= 0.5) == y) / size,
-        "precision": hit / flagged,
-        "recall": hit / pos,
-        "F1": 2 * hit / (flagged + pos),
-        "ROC AUC": (tp * w * (1 - t)).sum(axis=1) / (pos * neg),
-        "PR AUC": (tp / np.maximum(tp + fp, 1) * w * t).sum(axis=1) / pos,
-        "log loss": weights @ -np.log(np.where(y == 1, s, 1 - s)) / size,
-    }
+# %% name="paired"
+def paired(metric: str, first: str, second: str) -> np.ndarray:
+    return interval(scores[first][metric] - scores[second][metric])
 
 
-scores = {m: metrics(s) for m, s in test.items()}
-plain, weighted, trees = scores.values()
-for k, official in (
-    ("ROC AUC", skm.roc_auc_score),
-    ("PR AUC", skm.average_precision_score),
-):
-    assert abs(trees[k][0] - official(y, test["boosted trees"])) < 1e-3
-better = {
-    k: min(scores, key=lambda m: scores[m][k][0] * (1 if k == "log loss" else -1))
-    for k in plain
-}
-top_accuracy, always_allow = trees["accuracy"][0], 1 - prevalence
-assert len(set(better.values())) == 3 and top_accuracy - always_allow < 0.005
-for gap in (
-    trees["PR AUC"] - plain["PR AUC"],
-    plain["ROC AUC"] - trees["ROC AUC"],
-    trees["log loss"] - plain["log loss"],
-    weighted["recall"] - trees["recall"],
-    trees["precision"] - weighted["precision"],
-):
-    assert np.quantile(gap[1:], 0.025) > 0  # paired: both models on the same resample
-cells = {
-    m: {
-        k: "{:.3f} [{:.3f}, {:.3f}]".format(v[0], *np.quantile(v[1:], (0.025, 0.975)))
-        for k, v in r.items()
-    }
-    for m, r in scores.items()
-}
-pd.DataFrame(cells | {"best": better})
+gaps = pd.DataFrame(index=["95% interval from", "to"])
+for metric in ("PR AUC", "ROC AUC", "log loss"):
+    gaps[metric] = paired(metric, "boosted trees", "logistic")
+assert gaps["PR AUC"].min() > 0  # the trees are better
+assert gaps["ROC AUC"].max() < 0  # the trees are worse
+assert gaps["log loss"].min() > 0  # worse again: of log loss, less is better
+
+recall_low, _ = paired("recall", "weighted logistic", "boosted trees")
+f1_low, f1_high = paired("F1", "weighted logistic", "boosted trees")
+assert recall_low > 0 and f1_low < 0 < f1_high
+gaps.T.round(3)
 
 # %% name="calibration" tags=["hide-input"]
+from sklearn.calibration import calibration_curve
+
 fig, ax = plt.subplots(figsize=(7, 3.5), layout="constrained")
-for (m, s), marker in zip(test.items(), "o^s"):
-    observed, predicted = calibration_curve(y, s, n_bins=8, strategy="quantile")
-    ax.plot(predicted, observed, marker=marker, label=m)
+off = {}  # observed share / predicted probability, in eight groups by score
+for (name, score), marker in zip(test.items(), "o^s"):
+    observed, predicted = calibration_curve(y, score, n_bins=8, strategy="quantile")
+    off[name] = observed / predicted
+    ax.plot(predicted, observed, marker=marker, label=name)
 ax.plot([5e-4, 1], [5e-4, 1], ":", color="tab:gray", label="calibrated")
-ax.set(
-    xscale="log",
-    yscale="log",
-    xlabel="mean predicted probability of abuse",
-    ylabel="observed share of abuse",
-)
+ax.set(xscale="log", yscale="log")
+ax.set(xlabel="mean predicted probability of abuse", ylabel="observed share of abuse")
 ax.legend()
 plt.show()
 
+logistic_off = np.exp(abs(np.log(off["logistic"]))).max()
+weighted_off = test["weighted logistic"].mean() / y.mean()
+trees_off = math.floor(off["boosted trees"][:7].min())  # all but the highest scores
+assert logistic_off < 5 < weighted_off and trees_off > 30
+assert off["logistic"][5:7].max() < 2  # the groups around 1/41, used below
+
 # %% name="cost"
-miss = 40  # cost of a missed abusive request; reviewing a harmless one by hand costs 1
+miss = 40  # cost of a missed abusive request; reviewing a harmless one costs 1
 
 
-def cost(truth: np.ndarray, flag: np.ndarray, ratio: float) -> np.ndarray:
-    return (
-        np.where(truth == 1, ratio * ~flag, flag) * 1000
-    )  # its mean: cost per 1000 requests
+def cost(truth: np.ndarray, reviewed: np.ndarray, miss: float) -> np.ndarray:
+    missed = (truth == 1) & ~reviewed
+    needless = (truth == 0) & reviewed
+    return 1000 * (miss * missed + needless)  # its mean: cost per 1000 requests
 
 
-def cheapest(
-    m: str, ratio: float
-) -> float:  # the threshold with the lowest cost on the validation set
-    return min(
-        np.quantile(val[m], np.linspace(0, 1, 250)),
-        key=lambda t: cost(y_val, val[m] >= t, ratio).mean(),
-    )
+def cheapest(name: str, miss: float) -> float:
+    """The threshold with the lowest cost on the validation set."""
+    candidates = np.quantile(val[name], np.linspace(0, 1, 250))
+    costs = [cost(y_val, val[name] >= t, miss).mean() for t in candidates]
+    return candidates[np.argmin(costs)]
 
 
-cuts = {
-    m: {"at 0.5": 0.5, "at 1/41": 1 / (1 + miss), "tuned": cheapest(m, miss)}
-    for m in test
-}
-costs = {
-    m: {k: cost(y, test[m] >= t, miss).mean() for k, t in c.items()}
-    for m, c in cuts.items()
-}
-low_2, high_2, low_40, high_40 = (
-    q
-    for r in (2, miss)
-    for q in np.quantile(
-        draws
-        @ (
-            cost(y, test["boosted trees"] >= cheapest("boosted trees", r), r)
-            - cost(y, test["logistic"] >= cheapest("logistic", r), r)
-        )
-        / size,
-        (0.025, 0.975),
-    )
-)
-assert (
-    high_2 < 0 < low_40
-)  # trees are cheaper when a miss costs 2, dearer when it costs 40
-(
-    (half, formula, tuned),
-    (_, formula_weighted, tuned_weighted),
-    (_, formula_trees, tuned_trees),
-) = pd.DataFrame(costs).T.values
-assert (
-    tuned < 0.6 * half
-    and formula < 1.1 * tuned
-    and min(formula_weighted / tuned_weighted, formula_trees / tuned_trees) > 1.2
-)
-pd.DataFrame(costs).T.round(0).astype(int).assign(
-    threshold=[f"{c['tuned']:.5f}" for c in cuts.values()]
-)
+costs = {}
+for name, score in test.items():
+    thresholds = [0.5, 1 / (1 + miss), cheapest(name, miss)]
+    costs[name] = [cost(y, score >= t, miss).mean() for t in thresholds]
+half, formula, tuned = costs["logistic"]
+_, formula_weighted, tuned_weighted = costs["weighted logistic"]
+_, formula_trees, tuned_trees = costs["boosted trees"]
+assert tuned < 0.6 * half and formula < 1.1 * tuned and tuned_weighted < 1.1 * tuned
+assert formula_weighted > 1.2 * tuned_weighted and formula_trees > 1.2 * tuned_trees
+columns = ["threshold 0.5", "by the formula", "tuned"]
+pd.DataFrame(costs, index=columns).T.round().astype(int)
+
+
+# %% name="cost-interval"
+def extra_cost(miss: float) -> np.ndarray:
+    """95% interval of the trees' cost minus that of logistic regression."""
+    trees = cost(y, test["boosted trees"] >= cheapest("boosted trees", miss), miss)
+    logistic = cost(y, test["logistic"] >= cheapest("logistic", miss), miss)
+    return interval(weights @ (trees - logistic) / size)
+
+
+low_2, high_2 = extra_cost(2)
+low_40, high_40 = extra_cost(miss)
+assert high_2 < 0 < low_40
+print(f"trees - logistic, miss =  2: {low_2:+.1f} to {high_2:+.1f}")
+print(f"trees - logistic, miss = {miss}: {low_40:+.1f} to {high_40:+.1f}")
 
 # %% name="cost-ratio" tags=["hide-input"]
-ratios = np.geomspace(1.5, 60, 14)
-trivial = (
-    np.minimum(ratios * prevalence, 1 - prevalence) * 1000
-)  # the cheaper of: review nothing, review everything
+ratios = np.geomspace(1.5, 60, 10)
+# the cheaper of reviewing nothing and reviewing everything
+no_model = 1000 * np.minimum(ratios * y.mean(), 1 - y.mean())
 fig, ax = plt.subplots(figsize=(7, 3.5), layout="constrained")
-for m, style in (("logistic", "C0o-"), ("boosted trees", "C2s-")):
-    ax.plot(
-        ratios,
-        [cost(y, test[m] >= cheapest(m, r), r).mean() for r in ratios] / trivial,
-        style,
-        label=m,
-    )
-ax.set(
-    xlabel="cost of a miss / cost of a review",
-    ylabel="cost / best policy without a model",
-)
+for name, style in (("logistic", "C0o-"), ("boosted trees", "C2s-")):
+    spent = [cost(y, test[name] >= cheapest(name, r), r).mean() for r in ratios]
+    ax.plot(ratios, spent / no_model, style, label=name)
+ax.set(xlabel="cost of a miss / cost of a review")
+ax.set(ylabel="cost / best policy without a model")
 ax.legend()
 plt.show()
 
 # %% name="confusion"
-at_half, at_tuned = (
-    skm.confusion_matrix(y, test["logistic"] >= cuts["logistic"][k])
-    for k in ("at 0.5", "tuned")
-)
+tuned_threshold = cheapest("logistic", miss)
+at_half = skm.confusion_matrix(y, test["logistic"] >= 0.5)
+at_tuned = skm.confusion_matrix(y, test["logistic"] >= tuned_threshold)
 caught_half, caught, false_alarms = at_half[1, 1], at_tuned[1, 1], at_tuned[0, 1]
 pd.DataFrame(
     np.hstack([at_half, at_tuned]),
@@ -221,223 +158,179 @@ pd.DataFrame(
     columns=["0.5: allowed", "0.5: reviewed", "tuned: allowed", "tuned: reviewed"],
 )
 
-# %% name="labels-not-scores"
-rows = {
-    m: {
-        "ROC AUC, scores": skm.roc_auc_score(y, s),
-        "ROC AUC, labels": skm.roc_auc_score(y, s >= 0.5),
-        "balanced accuracy": skm.balanced_accuracy_score(y, s >= 0.5),
-        "accuracy": skm.accuracy_score(y, s >= 0.5),
-        "recall, weighted": skm.recall_score(y, s >= 0.5, average="weighted"),
-    }
-    for m, s in test.items()
-}
-(
-    (auc_plain, lab_plain, *_),
-    (auc_weighted, lab_weighted, *_),
-    (auc_trees, lab_trees, *_),
-) = (list(r.values()) for r in rows.values())
-for r in rows.values():
-    assert math.isclose(r["ROC AUC, labels"], r["balanced accuracy"]) and math.isclose(
-        r["accuracy"], r["recall, weighted"]
-    )
-assert (
-    abs(auc_plain - auc_weighted) < 0.02
-    and lab_weighted - lab_plain > 0.15
-    and auc_trees - lab_trees > 0.2
-)
-pd.DataFrame(rows).T.round(3)
-
 # %% name="folds"
+from sklearn.model_selection import cross_val_score
+
 folds = cross_val_score(
     models["logistic"], x_train, y_train, cv=5, scoring="average_precision"
 )
-fold_mean, fold_sd, holdout, test_pr = (
-    folds.mean(),
-    folds.std(ddof=1),
-    plain["PR AUC"][0],
-    trees["PR AUC"][0],
-)
-train_pr = skm.average_precision_score(
-    y_train, models["boosted trees"].predict_proba(x_train)[:, 1]
-)
-assert abs(fold_mean - holdout) < 0.1 and train_pr > 0.9 > 0.5 > test_pr
-print(
-    f"PR AUC of the logistic model: 5 folds {fold_mean:.3f} (sd {fold_sd:.3f}), test set {holdout:.3f}"
-)
-print(f"PR AUC of the trees: training data {train_pr:.3f}, test set {test_pr:.3f}")
+fold_mean, fold_sd = folds.mean(), folds.std(ddof=1)
+holdout = scores["logistic"]["PR AUC"][0]
+assert abs(fold_mean - holdout) < 0.1
+print(f"five folds {folds.round(3)}: mean {fold_mean:.3f}, sd {fold_sd:.3f}")
+print(f"test set {holdout:.3f}")
 
 # %% name="overlap"
+from overlap import bleu, rouge
+
 reference = "patients must not take this drug with any kind of alcohol".split()
 outputs = {
-    "meaning reversed": "patients must take this drug with any kind of alcohol".split(),
-    "meaning kept": "do not drink while you are on this medicine".split(),
+    "meaning reversed": "patients must take this drug with any kind of alcohol",
+    "meaning kept": "do not drink while you are on this medicine",
 }
-table = pd.DataFrame(
-    {
-        "BLEU-4": {m: bleu(o, reference) for m, o in outputs.items()},
-        "ROUGE-1": {m: rouge(o, reference) for m, o in outputs.items()},
-    }
-)
-(bleu_bad, rouge_bad), (bleu_good, rouge_good) = table.values
-assert math.isclose(
-    bleu_bad, math.exp(1 - 11 / 10) * (10 / 10 * 8 / 9 * 6 / 8 * 5 / 7) ** (1 / 4)
-)  # counted by hand
-assert (
-    math.isclose(rouge_bad, 10 / 11)
-    and math.isclose(rouge_good, 2 / 11)
-    and bleu_good == 0
-)
-zh_split, zh_characters = (
-    bleu(cut("服药期间不能饮酒"), cut("服药期间不可饮酒")) for cut in (str.split, list)
-)
+table = pd.DataFrame(index=list(outputs))
+table["BLEU-4"] = [bleu(text.split(), reference) for text in outputs.values()]
+table["ROUGE-1"] = [rouge(text.split(), reference) for text in outputs.values()]
+bleu_bad, bleu_good = table["BLEU-4"]
+rouge_bad, rouge_good = table["ROUGE-1"]
+
+# counted by hand: 10/10, 8/9, 6/8 and 5/7 n-grams match, 10 words against 11
+by_hand = math.exp(1 - 11 / 10) * (10 / 10 * 8 / 9 * 6 / 8 * 5 / 7) ** (1 / 4)
+assert math.isclose(bleu_bad, by_hand) and bleu_good == 0
+assert math.isclose(rouge_bad, 10 / 11) and math.isclose(rouge_good, 2 / 11)
+
+zh, zh_reference = "服药期间不能饮酒", "服药期间不可饮酒"
+zh_split, zh_characters = (bleu(f(zh), f(zh_reference)) for f in (str.split, list))
 table.round(2)
 
 # %% name="pass-at-k"
-n, k = 20, 10
-p = rng.beta(
-    0.3, 1.2, size=164
-)  # planted success rates of 164 problems, many of them hard
-truth = np.mean(1 - (1 - p) ** k)
-correct = rng.binomial(
-    n, p, size=(2000, 164)
-)  # 2000 repetitions of the whole evaluation
-per_count = 1 - comb(n - np.arange(n + 1), k) / comb(
-    n, k
-)  # the estimate for c = 0, 1, ..., n
-assert math.isclose(
-    binom.pmf(np.arange(n + 1), n, 0.07) @ per_count, 1 - 0.93**k
-)  # unbiased, exactly
+from scipy.special import comb
+
+problems, n, k, repeats = 164, 20, 10, 2000
+p = rng.beta(0.3, 1.2, size=problems)  # planted success rates, many problems hard
+true_pass = np.mean(1 - (1 - p) ** k)
+
+correct = rng.binomial(n, p, size=(repeats, problems))
 estimates = {
-    "unbiased, 20 samples": per_count[correct].mean(axis=1),
-    "1-(1-c/n)^k, 20 samples": (1 - (1 - correct / n) ** k).mean(axis=1),
-    "any of 10 samples": (rng.hypergeometric(correct, n - correct, k) > 0).mean(axis=1),
+    "unbiased, n = 20": 1 - comb(n - correct, k) / comb(n, k),
+    "1-(1-c/n)^k, n = 20": 1 - (1 - correct / n) ** k,
+    "any of 10 samples": rng.hypergeometric(correct, n - correct, k) > 0,
 }
-bias, noise = (
-    {m: 100 * f(e) for m, e in estimates.items()}
-    for f in (lambda e: e.mean() - truth, np.std)
-)
-(bias_unbiased, bias_plug_in, _), (noise_unbiased, _, noise_any) = (
-    bias.values(),
-    noise.values(),
-)
-assert (
-    abs(bias_unbiased) < 4 * noise_unbiased / math.sqrt(2000)
-    and bias_plug_in < -1
-    and noise_any > 1.3 * noise_unbiased
-)
-pd.DataFrame({"bias (points)": bias, "standard deviation (points)": noise}).round(2)
+table = pd.DataFrame(columns=["bias (points)", "sd (points)"])
+for name, per_problem in estimates.items():
+    error = 100 * (per_problem.mean(axis=1) - true_pass)
+    table.loc[name] = error.mean(), error.std()
+bias_unbiased, bias_plug_in, bias_any = table["bias (points)"]
+noise_unbiased, _, noise_any = table["sd (points)"]
+chance = 4 / math.sqrt(repeats)  # four standard errors of a mean, in sds
+assert abs(bias_unbiased) < chance * noise_unbiased
+assert abs(bias_any) < chance * noise_any
+assert bias_plug_in < -1 and noise_any > 1.3 * noise_unbiased
+table.round(2)
 
 # %% name="error-bars"
-passages, per = (
-    100,
-    10,
-)  # 1000 simulated benchmarks: 100 passages of 10 questions, two equally good models
-logit = (
-    rng.normal(size=(1000, passages, 1, 1))
-    + rng.normal(size=(1000, passages, 1, 2))  # passage: for both; for one
-    + rng.normal(size=(1000, passages, per, 1))
-)  # question: for both
-right = (rng.random((1000, passages, per, 2)) < expit(logit)).astype(
-    float
-)  # true accuracy 50%, by symmetry
+from evals import simulate
+
+passages, per_passage = 100, 10
+a, b = simulate(rng, 1000, passages, per_passage)
 
 
 def half_width(x: np.ndarray, clustered: bool) -> np.ndarray:
-    rest = x - x.mean(axis=(1, 2), keepdims=True)
-    squares = rest.sum(axis=2) ** 2 if clustered else (rest**2).sum(axis=2)
-    return 1.96 * np.sqrt(squares.sum(axis=1)) / (passages * per)
+    """Of the 95% interval of each eval's mean."""
+    deviations = x - x.mean(axis=(1, 2), keepdims=True)
+    if clustered:
+        deviations = deviations.sum(axis=2, keepdims=True)
+    squares = (deviations**2).sum(axis=(1, 2))
+    return 1.96 * np.sqrt(squares) / (passages * per_passage)
 
 
-a, b = right[..., 0], right[..., 1]
+bar_a, bar_b = half_width(a, clustered=True), half_width(b, clustered=True)
 bars = {
-    "accuracy, naive": (a - 0.5, half_width(a, False)),
-    "accuracy, clustered": (a - 0.5, half_width(a, True)),
-    "difference, unpaired": (a - b, np.hypot(half_width(a, True), half_width(b, True))),
-    "difference, paired, clustered": (a - b, half_width(a - b, True)),
+    "accuracy, naive": (a - 0.5, half_width(a, clustered=False)),
+    "accuracy, clustered": (a - 0.5, bar_a),
+    "difference, unpaired": (a - b, np.hypot(bar_a, bar_b)),
+    "difference, paired": (a - b, half_width(a - b, clustered=True)),
 }
-cover_naive, cover_clustered, cover_unpaired, cover_paired = cover = [
-    np.mean(abs(x.mean(axis=(1, 2))) < h) for x, h in bars.values()
-]
-width_naive, width_clustered, width_unpaired, width_paired = width = [
-    100 * h.mean() for _, h in bars.values()
-]
-assert (
-    cover_naive < 0.85
-    and width_paired < 0.9 * width_unpaired
-    and np.allclose([cover_clustered, cover_paired], 0.95, atol=0.025)
-)
-pd.DataFrame(
-    {
-        "half-width of 95% interval (points)": np.round(width, 1),
-        "covers the truth": np.round(cover, 3),
-    },
-    index=list(bars),
-)
+table = pd.DataFrame(columns=["half-width (points)", "covers the truth"])
+for name, (errors, bar) in bars.items():
+    covered = abs(errors.mean(axis=(1, 2))) < bar
+    table.loc[name] = 100 * bar.mean(), covered.mean()
+_, _, width_unpaired, width_paired = table["half-width (points)"]
+cover_naive, cover_clustered, cover_unpaired, cover_paired = table["covers the truth"]
+assert cover_naive < 0.85 and cover_unpaired > 0.97
+assert abs(cover_clustered - 0.95) < 0.025 and abs(cover_paired - 0.95) < 0.025
+assert width_paired < 0.9 * width_unpaired
+table.round(3)
 
 # %% name="sample-size"
+from scipy.stats import norm
+
 z2 = (norm.ppf(0.975) + norm.ppf(0.8)) ** 2  # two-sided 5%, power 80%
-ab_users = math.ceil(
-    z2 * (0.10 * 0.90 + 0.09 * 0.91) / 0.01**2
-)  # thumbs-down from 10% to 9%, users per arm
-two_points = math.ceil(
-    passages * z2 * (width_paired / 1.96 / 2) ** 2
-)  # passages to detect 2 points, paired
-looks = rng.normal(size=(20000, 20)).cumsum(axis=1) / np.sqrt(
-    np.arange(1, 21)
-)  # z after each of 20 days, no effect
-one_look, peeking = (
-    np.mean(abs(looks[:, -1]) > 1.96),
-    np.mean((abs(looks) > 1.96).any(axis=1)),
-)
+p1, p2 = 0.10, 0.09  # share of thumbs-down
+ab_users = math.ceil(z2 * (p1 * (1 - p1) + p2 * (1 - p2)) / (p1 - p2) ** 2)
+
+standard_error = width_paired / 1.96  # of a paired difference on 100 passages, points
+two_points = math.ceil(passages * z2 * (standard_error / 2) ** 2)
+print(f"A/B test: {ab_users} users per arm; eval: {two_points} passages")
+
+# %% name="peeking"
+days = np.arange(1, 21)
+z = rng.normal(size=(20000, days.size)).cumsum(axis=1) / np.sqrt(days)  # no effect
+one_look = np.mean(abs(z[:, -1]) > 1.96)
+peeking = np.mean((abs(z) > 1.96).any(axis=1))
 assert one_look < 0.07 and peeking > 0.2
-print(
-    f"A/B: {ab_users} users per arm; eval: {two_points} passages; false alarms {one_look:.1%}, peeking daily {peeking:.1%}"
-)
+print(f"false alarms: {one_look:.1%} on the last day only, {peeking:.1%} looking daily")
 
 # %% name="judge"
-names, strength, bonus = (
-    ["A", "B", "C", "candidate"],
-    np.array([0.8, 0.2, 0.0, 0.4]),
-    0.7,
-)  # in logits, planted
-rival, points = rng.integers(3, size=6000), 400 / math.log(10)  # Elo points per logit
-gap = (
-    strength[3] - strength[rival] + rng.logistic(size=6000)
-)  # how much better the candidate's answer is here
-shown_first, shown_second = (
-    gap + bonus > 0,
-    gap - bonus > 0,
-)  # does the judge pick the candidate?
-people = gap + rng.logistic(scale=0.5, size=6000) > 0
+from judge import BONUS, NAMES, STRENGTH, duels
+
+one_hot = np.eye(len(NAMES))
+rival, shown_first, shown_second, people = duels(rng, 6000)
+candidate_minus_rival = one_hot[3] - one_hot[rival]
+elo = 400 / math.log(10)  # points per logit
 
 
-def elo(
-    x: np.ndarray, won: np.ndarray, position: bool
-) -> np.ndarray:  # Bradley-Terry; last: the bonus of being first
+def bradley_terry(x: np.ndarray, won: np.ndarray, position: bool) -> tuple:
+    """Elo of the four models, and the bonus of being shown first."""
+    # C is large: no penalty
     fit = LogisticRegression(C=1e6, fit_intercept=position).fit(x, won)
-    return points * np.append(fit.coef_[0] - fit.coef_[0].mean(), fit.intercept_)
+    strength = fit.coef_[0]
+    return elo * (strength - strength.mean()), elo * fit.intercept_[0]
 
 
-x, planted = np.eye(4)[3] - np.eye(4)[rival], points * (strength - strength.mean())
-one_order, both_orders = (
-    elo(x, shown_first, False)[:4],
-    elo(np.vstack([x, -x]), np.append(shown_first, ~shown_second), True),
-)
-found, inflated = both_orders[4], one_order[3] - planted[3]
-agree, stable, kappa = (
-    np.mean(shown_first == people),
-    shown_first == shown_second,
-    skm.cohen_kappa_score(shown_first, people),
-)
-flips, agree_stable = 1 - stable.mean(), np.mean(shown_first[stable] == people[stable])
-assert one_order.argmax() == 3 and planted.argmax() == both_orders[:4].argmax() == 0
-assert abs(both_orders[:4] - planted).max() < 30 and abs(found - points * bonus) < 25
-pd.DataFrame(
-    {
-        "planted": planted,
-        "always shown first": one_order,
-        "both orders": both_orders[:4],
-    },
-    index=names,
-).round().astype(int)
+one_order, _ = bradley_terry(candidate_minus_rival, shown_first, position=False)
+# the same duels in the other order: now the rival is shown first
+x = np.vstack([candidate_minus_rival, -candidate_minus_rival])
+first_won = np.append(shown_first, ~shown_second)
+both_orders, found = bradley_terry(x, first_won, position=True)
+
+planted = elo * (STRENGTH - STRENGTH.mean())
+inflated = one_order[3] - planted[3]
+assert one_order.argmax() == 3 and planted.argmax() == both_orders.argmax() == 0
+assert abs(both_orders - planted).max() < 30 and abs(found - elo * BONUS) < 25
+columns = {"planted": planted, "always first": one_order, "both orders": both_orders}
+pd.DataFrame(columns, index=NAMES).round().astype(int)
+
+# %% name="agreement"
+stable = shown_first == shown_second
+flips = 1 - stable.mean()
+agree = np.mean(shown_first == people)
+kappa = skm.cohen_kappa_score(shown_first, people)
+agree_stable = np.mean(shown_first[stable] == people[stable])
+assert flips > 0.2 and agree_stable > agree + 0.05
+print(f"verdicts that flip with the order: {flips:.0%}")
+print(f"agreement with people: {agree:.0%}, where it does not flip {agree_stable:.0%}")
+
+# %% name="labels-not-scores"
+auc = pd.DataFrame(index=["AUC, scores", "AUC, labels", "balanced accuracy"])
+for name, score in test.items():
+    labels = score >= 0.5
+    auc[name] = [
+        skm.roc_auc_score(y, score),
+        skm.roc_auc_score(y, labels),
+        skm.balanced_accuracy_score(y, labels),
+    ]
+assert np.allclose(auc.loc["AUC, labels"], auc.loc["balanced accuracy"])
+auc_plain, lab_plain, _ = auc["logistic"]
+auc_weighted, lab_weighted, _ = auc["weighted logistic"]
+assert abs(auc_plain - auc_weighted) < 0.02 and lab_weighted - lab_plain > 0.15
+recall = skm.recall_score(y, labels, average="weighted")
+assert math.isclose(recall, skm.accuracy_score(y, labels))  # the other trap
+auc.T.round(3)
+
+# %% name="training-score"
+trees = models["boosted trees"]
+train_pr = skm.average_precision_score(y_train, trees.predict_proba(x_train)[:, 1])
+test_pr = scores["boosted trees"]["PR AUC"][0]
+assert train_pr > 0.9 and test_pr < 0.5
+print(f"PR AUC of the trees: training data {train_pr:.3f}, test set {test_pr:.3f}")

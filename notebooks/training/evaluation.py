@@ -190,7 +190,8 @@ assert math.isclose(bleu_bad, by_hand) and bleu_good == 0
 assert math.isclose(rouge_bad, 10 / 11) and math.isclose(rouge_good, 2 / 11)
 
 zh, zh_reference = "服药期间不能饮酒", "服药期间不可饮酒"
-zh_split, zh_characters = (bleu(f(zh), f(zh_reference)) for f in (str.split, list))
+zh_split = bleu(zh.split(), zh_reference.split())
+zh_characters = bleu(list(zh), list(zh_reference))
 table.round(2)
 
 # %% name="pass-at-k"
@@ -325,7 +326,7 @@ auc_plain, lab_plain, _ = auc["logistic"]
 auc_weighted, lab_weighted, _ = auc["weighted logistic"]
 assert abs(auc_plain - auc_weighted) < 0.02 and lab_weighted - lab_plain > 0.15
 recall = skm.recall_score(y, labels, average="weighted")
-assert math.isclose(recall, skm.accuracy_score(y, labels))  # the other trap
+assert math.isclose(recall, skm.accuracy_score(y, labels))
 auc.T.round(3)
 
 # %% name="training-score"

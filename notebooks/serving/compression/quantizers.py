@@ -4,7 +4,6 @@ import logging
 
 import numpy as np
 import onnx
-import onnxruntime
 import torch
 from onnxruntime.quantization import QuantType, quantize_dynamic
 from onnxruntime.quantization.matmul_nbits_quantizer import (
@@ -13,13 +12,23 @@ from onnxruntime.quantization.matmul_nbits_quantizer import (
 )
 
 logging.disable(logging.WARNING)  # ONNX Runtime's quantisers report on every node
-E2M1 = np.array(
-    [0, 0.5, 1, 1.5, 2, 3, 4, 6], np.float32
-)  # the magnitudes of a 4-bit float
+# The magnitudes of a 4-bit float.
+E2M1 = np.array([0, 0.5, 1, 1.5, 2, 3, 4, 6], np.float32)
 
 
 def int8_file(source: str, path: str) -> str:
-    quantize_dynamic(source, path, weight_type=QuantType.QInt8, per_channel=True)
+    """int8 weights by channel, activations quantised on the fly.
+
+    Weights use 7 of the 8 bits (reduce_range): x86 CPUs without VNNI add pairs of
+    products in 16 bits, which full-range weights can overflow.
+    """
+    quantize_dynamic(
+        source,
+        path,
+        weight_type=QuantType.QInt8,
+        per_channel=True,
+        reduce_range=True,
+    )
     return path
 
 
@@ -29,14 +38,6 @@ def int4_file(source: str, path: str, group: int = 32) -> str:
     quantizer.process()
     quantizer.model.save_model_to_file(path)
     return path
-
-
-def session(path: str) -> onnxruntime.InferenceSession:
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    return onnxruntime.InferenceSession(
-        path, options, providers=["CPUExecutionProvider"]
-    )
 
 
 def integer(t: np.ndarray, axis: int | None, bits: int = 8) -> np.ndarray:
@@ -65,37 +66,44 @@ def fp4(w: np.ndarray, block: int, power_of_two: bool) -> np.ndarray:
     return (np.sign(t) * E2M1[nearest] * scale).reshape(w.shape)
 
 
-def w8a8(h: np.ndarray, w: np.ndarray) -> np.ndarray:
+def per_tensor(h: np.ndarray, w: np.ndarray) -> np.ndarray:
+    """An int8 product with one scale for each of the two matrices."""
+    return integer(h, None) @ integer(w, None)
+
+
+def per_channel(h: np.ndarray, w: np.ndarray) -> np.ndarray:
     """An int8 product with a scale per token and one per output channel."""
     return integer(h, 1) @ integer(w, 0)
 
 
 def llm_int8(h: np.ndarray, w: np.ndarray) -> np.ndarray:
     """The few input channels with outliers stay in float."""
-    out = np.abs(h).max(0) > 10 * np.median(np.abs(h).max(0))
-    return w8a8(h[:, ~out], w[~out]) + h[:, out] @ w[out]
+    peak = np.abs(h).max(0)
+    out = peak > 10 * np.median(peak)
+    return per_channel(h[:, ~out], w[~out]) + h[:, out] @ w[out]
 
 
 def smoothquant(h: np.ndarray, w: np.ndarray) -> np.ndarray:
-    """A factor per input channel moves the outliers half way from the activations into the weights."""
+    """A factor per input channel moves outliers half way into the weights."""
     s = np.sqrt(np.abs(h).max(0) / np.abs(w).max(1)).clip(1e-3)
-    return w8a8(h / s, w * s[:, None])
+    return per_channel(h / s, w * s[:, None])
+
+
+def fp8_product(h: np.ndarray, w: np.ndarray) -> np.ndarray:
+    return fp8(h) @ fp8(w)
 
 
 def awq(w: np.ndarray, inputs: np.ndarray, group: int) -> np.ndarray:
-    """Scale busy input channels up before rounding, by the power of their mean that hurts the outputs least."""
-    tried = [
-        np.abs(inputs).mean(0).clip(1e-3)[:, None] ** power
-        for power in np.arange(0, 0.7, 0.1)
-    ]
-    return min(
-        (grouped(w * s, group) / s for s in tried),
-        key=lambda q: np.linalg.norm(inputs @ (q - w)),
-    )
+    """Scale busy input channels up before rounding, as far as it helps the outputs."""
+    busy = np.abs(inputs).mean(0).clip(1e-3)[:, None]
+    scales = [busy**power for power in np.arange(0, 0.7, 0.1)]
+    candidates = [grouped(w * s, group) / s for s in scales]
+    return min(candidates, key=lambda q: np.linalg.norm(inputs @ (q - w)))
 
 
+# --8<-- [start:gptq]
 def gptq(w: np.ndarray, inputs: np.ndarray, group: int) -> np.ndarray:
-    """Round one input row at a time; let the rows still to come make up for its error on real inputs."""
+    """Round one input row at a time; the rows still to come make up for its error."""
     hessian = (inputs.T @ inputs).astype(np.float64)
     hessian += 0.01 * np.diag(hessian).mean() * np.eye(len(w))
     factor = np.linalg.cholesky(np.linalg.inv(hessian)).T.astype(np.float32)
@@ -104,5 +112,9 @@ def gptq(w: np.ndarray, inputs: np.ndarray, group: int) -> np.ndarray:
         if i % group == 0:
             scale = np.abs(w[i : i + group]).max(0) / 7
         rounded[i] = (w[i] / scale).round().clip(-7, 7) * scale
-        w[i + 1 :] -= np.outer(factor[i, i + 1 :] / factor[i, i], w[i] - rounded[i])
+        error = (w[i] - rounded[i]) / factor[i, i]
+        w[i + 1 :] -= np.outer(factor[i, i + 1 :], error)
     return rounded
+
+
+# --8<-- [end:gptq]

@@ -46,15 +46,16 @@ def fit(data: Data, width=64, steps=120, decay=0.0, l1=0.0, drop=0.0, augment=No
     torch.manual_seed(1)
     x, y = data
     seeds, examples, inputs = x.shape
-    w = initial(seeds, inputs, width, classes=int(y.max()) + 1)
-    optimizer = torch.optim.AdamW(w, lr=0.006, weight_decay=decay)
+    classes = int(y.max()) + 1
+    w = initial(seeds, inputs, width, classes)
+    optimizer = torch.optim.AdamW(w, lr=0.006, weight_decay=decay, fused=True)
     epochs = math.ceil(steps * BATCH / examples)
     order = torch.cat([torch.randperm(examples) for _ in range(epochs)])
     saved = []
     for step, rows in enumerate(order.split(BATCH)[:steps], start=1):
-        inputs = augment(x[:, rows]) if augment else x[:, rows]
+        batch = augment(x[:, rows]) if augment else x[:, rows]
         # The seeds share no weights, so one sum trains them all.
-        objective = nll(logits(w, inputs, drop), y[:, rows]).sum()
+        objective = nll(logits(w, batch, drop), y[:, rows]).sum()
         if l1:
             objective = objective + l1 * (w[0].abs().sum() + w[2].abs().sum())
         optimizer.zero_grad()

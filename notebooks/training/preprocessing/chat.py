@@ -13,20 +13,17 @@ IGNORE = -100  # the label that cross_entropy skips
 def encode(messages: list[dict], generate: bool = False) -> tuple[list[int], list[int]]:
     """Token ids and labels; only what the assistant says, and its end marker, is learnt."""
     ids, labels = [], []
-    for m in messages:
-        head = [START, *f"{m['role']}\n".encode()]
-        body = [
-            *m["content"].encode(),
-            END,
-        ]  # content is data: its markers stay plain bytes
+    for message in messages:
+        head = [START, *f"{message['role']}\n".encode()]
+        # content is data: a marker written in it stays plain bytes
+        body = [*message["content"].encode(), END]
+        learnt = body if message["role"] == "assistant" else [IGNORE] * len(body)
         ids += head + body + [*b"\n"]
-        labels += (
-            [IGNORE] * len(head)
-            + (body if m["role"] == "assistant" else [IGNORE] * len(body))
-            + [IGNORE]
-        )
+        labels += [IGNORE] * len(head) + learnt + [IGNORE]
     if generate:
-        ids += [START, *b"assistant\n"]
+        prompt = [START, *b"assistant\n"]
+        ids += prompt
+        labels += [IGNORE] * len(prompt)
     return ids, labels
 
 
@@ -49,14 +46,33 @@ def pack(lengths: list[int], capacity: int) -> list[list[int]]:
     return bins
 
 
-def example(seed: int) -> list[dict]:
-    """A question and an answer of random letters, with the long tail of lengths that real chats have."""
-    rng = np.random.default_rng(seed)
-    said = [
-        bytes(rng.integers(97, 123, int(rng.lognormal(m, 0.8)), np.uint8)).decode()
-        for m in (4.5, 4.0)
+# --8<-- [start:join]
+def join(samples: list[tuple[list[int], list[int]]]) -> list[torch.Tensor]:
+    """One sequence of several samples: ids, labels, number of the sample, position within it."""
+    parts = [
+        (ids, labels, [number] * len(ids), range(len(ids)))
+        for number, (ids, labels) in enumerate(samples)
     ]
-    return [{"role": r, "content": c} for r, c in zip(("user", "assistant"), said)]
+    return [torch.cat([torch.tensor(p) for p in column]) for column in zip(*parts)]
+
+
+def visible(document: torch.Tensor) -> torch.Tensor:
+    """The attention mask: a token sees itself and earlier tokens of its own sample."""
+    return (document[:, None] == document).tril()
+
+
+# --8<-- [end:join]
+
+
+def example(seed: int) -> list[dict]:
+    """A question and an answer of random letters, with a long tail of lengths."""
+    rng = np.random.default_rng(seed)
+    messages = []
+    for role, mean in (("user", 4.5), ("assistant", 4.0)):
+        length = int(rng.lognormal(mean, 0.8))
+        letters = rng.integers(97, 123, length, np.uint8)
+        messages.append({"role": role, "content": bytes(letters).decode()})
+    return messages
 
 
 @torch.no_grad()
@@ -65,19 +81,14 @@ def losses(
     labels: torch.Tensor,
     document: torch.Tensor,
     position: torch.Tensor,
-) -> torch.Tensor:
-    """Losses of the learnt tokens under one random attention layer; a token sees earlier ones of its document."""
-    g = torch.Generator().manual_seed(0)
-    embed, place = (
-        torch.randn(VOCABULARY, 64, generator=g),
-        torch.randn(2048, 64, generator=g),
-    )
+) -> np.ndarray:
+    """Losses of the learnt tokens under one attention layer with random weights."""
+    random = torch.Generator().manual_seed(0)
+    embed = torch.randn(VOCABULARY, 64, generator=random)
+    place = torch.randn(2048, 64, generator=random)
     x = (embed[ids] + place[position])[None]
-    mask = (document[:, None] == document) & torch.ones(
-        len(ids), len(ids), dtype=torch.bool
-    ).tril()
-    x = x + F.scaled_dot_product_attention(x, x, x, attn_mask=mask)
-    each = F.cross_entropy(
-        (x[0] @ embed.T)[:-1], labels[1:], ignore_index=IGNORE, reduction="none"
-    )
-    return each[labels[1:] != IGNORE]
+    x = x + F.scaled_dot_product_attention(x, x, x, attn_mask=visible(document))
+    logits = (x[0] @ embed.T)[:-1]
+    target = labels[1:]
+    each = F.cross_entropy(logits, target, ignore_index=IGNORE, reduction="none")
+    return each[target != IGNORE].numpy()

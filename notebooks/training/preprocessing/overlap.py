@@ -3,14 +3,13 @@
 import re
 import unicodedata
 
-
 # --8<-- [start:normalised]
+TOKEN = re.compile(r"[\u4e00-\u9fff]|[^\W_\u4e00-\u9fff]+")
+
+
 def normalised(text: str) -> list[str]:
     """Words without case, width or punctuation; each Chinese character a token of its own."""
-    return re.findall(
-        r"[\u4e00-\u9fff]|[^\W_\u4e00-\u9fff]+",
-        unicodedata.normalize("NFKC", text).casefold(),
-    )
+    return TOKEN.findall(unicodedata.normalize("NFKC", text).casefold())
 
 
 def ngrams(tokens: list[str], n: int = 13) -> set[tuple[str, ...]]:

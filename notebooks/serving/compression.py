@@ -1,7 +1,7 @@
 # ---
 # jupyter:
 #   qa:
-#     seconds: 30
+#     seconds: 25
 # ---
 
 # %% [markdown]
@@ -32,13 +32,13 @@ prune.global_unstructured(weights, prune.L1Unstructured, amount=0.9)
 whole = net.accuracy(model)
 sparse_cut, narrow_cut = net.accuracy(sparse_net), net.accuracy(narrow_net)
 
-net.train(sparse_net, 60)
+net.train(sparse_net, 80)
 net.train(narrow_net, 160)
 # So far a mask; now the zeros are in the weights, which keep their shape.
 for layer, name in weights:
     prune.remove(layer, name)
 sparse_tuned, narrow_tuned = net.accuracy(sparse_net), net.accuracy(narrow_net)
-assert sparse_tuned > sparse_cut + 0.05 and narrow_tuned > narrow_cut + 0.05
+assert sparse_tuned > sparse_cut + 0.02 and narrow_tuned > narrow_cut + 0.05
 pd.DataFrame(
     {
         "after the cut": [whole, sparse_cut, narrow_cut],
@@ -64,28 +64,26 @@ files = {
     "distilled student": net.to_onnx(student, "student.onnx"),
 }
 table = compare(
-    files, net.test_x.numpy(), net.test_y.numpy(), batches=(1, 16, 256), rounds=9
+    files, net.test_x.numpy(), net.test_y.numpy(), batches=(1, 16, 256), rounds=5
 )
 latency = table.filter(like="batch")
 speed = latency.loc["fp32"] / latency  # how many times as fast as fp32
-size = table["file (MB)"] / table["file (MB)"]["fp32"]
-zeros_zip = table["zipped (MB)"]["90% zeros"] / table["file (MB)"]["fp32"]
-assert size["int8"] < 0.3 and size["int4 weights only"] < 0.2
-assert table.accuracy["int8"] > whole - 0.01
-assert table.accuracy["int4 weights only"] > whole - 0.03
-# Whatever the CPU's instructions: zeros are multiplied, missing neurons are not.
-assert speed.loc["90% zeros"].max() < 1.5 and size["90% zeros"] > 0.99
-assert speed.loc["1/4 of the neurons"].min() > 2 and zeros_zip < 0.4
-table.round(3)
-
-# %% name="speed" tags=["volatile"]
 int8_1, int8_16, int8_256 = speed.loc["int8"]
 int4_1, int4_16, int4_256 = speed.loc["int4 weights only"]
 zeros_1, zeros_16, zeros_256 = speed.loc["90% zeros"]
 slim_1, slim_16, slim_256 = speed.loc["1/4 of the neurons"]
+size = table["file (MB)"] / table["file (MB)"]["fp32"]
+zeros_zip = table["zipped (MB)"]["90% zeros"] / table["file (MB)"]["fp32"]
+assert size["int8"] < 0.3 and size["int4 weights only"] < 0.2
+assert table.accuracy[["int8", "int4 weights only"]].min() > whole - 0.02
+# Whatever the CPU's instructions: zeros are multiplied, missing neurons are not.
+assert max(zeros_1, zeros_16, zeros_256) < 1.5
+assert min(slim_1, slim_16, slim_256) > 2
+assert size["90% zeros"] > 0.99 and zeros_zip < 0.4
+table.round(3)
 
 # %% name="sparse-kernel" tags=["hide-input", "volatile"]
-shares, rng = np.array([0.5, 0.7, 0.8, 0.9, 0.95, 0.98]), np.random.default_rng(0)
+shares, rng = np.array([0.5, 0.7, 0.9, 0.95, 0.98]), np.random.default_rng(0)
 middle = net.linears(model)[1].weight.detach().numpy()
 slower = {1: [], 256: []}  # time of the sparse kernel over the dense one, by batch
 for share in shares:
@@ -94,7 +92,7 @@ for share in shares:
     for n, ratios in slower.items():
         columns = rng.standard_normal((net.WIDTH, n)).astype(np.float32)
         calls = {"csr": partial(csr.dot, columns), "dense": partial(cut.dot, columns)}
-        took = medians(calls, rounds=5)
+        took = medians(calls, rounds=3)
         ratios.append(took["csr"] / took["dense"])
 csr_half_1, csr_half_256, csr_98 = slower[1][0], slower[256][0], slower[1][-1]
 assert csr_half_1 > 1 and csr_half_256 > 1.2 and csr_98 < 1
@@ -110,11 +108,12 @@ plt.show()
 
 # %% name="outliers"
 (w0, b0), (w1, b1), (w2, b2) = net.arrays(model)
-hidden = np.maximum(net.test_x[::5].numpy() @ w0 + b0, 0)
-labels = net.test_y[::5].numpy()
+hidden = np.maximum(net.test_x[::4].numpy() @ w0 + b0, 0)
+labels = net.test_y[::4].numpy()
 ones = np.ones(net.WIDTH, np.float32)
 loud, wide = ones.copy(), ones.copy()
-loud[hidden.max(0).argsort()[-8:]] = wide[:8] = 100
+loud[hidden.max(0).argsort()[-8:]] = 100
+wide[:8] = 200
 
 
 def right(matmul, loud: np.ndarray, wide: np.ndarray) -> float:
@@ -137,13 +136,13 @@ wider = [right(scheme, ones, wide) for scheme in schemes.values()]
 louder = [right(scheme, loud, ones) for scheme in schemes.values()]
 exact, naive, finer, *cured = louder
 wide_naive, wide_finer = wider[1:3]
-assert naive < exact - 0.1 and finer < exact - 0.015 and min(cured) > exact - 0.01
-assert wide_naive < wide_finer - 0.005
+assert naive < exact - 0.1 and finer < exact - 0.01 and min(cured) > exact - 0.01
+assert wide_naive < wide_finer - 0.1
 columns = ["as trained", "8 wide weight channels", "8 loud activations"]
 pd.DataFrame(zip(trained, wider, louder), schemes, columns).round(3)
 
 # %% name="four-bit"
-calib = np.maximum(net.train_x[::3].numpy() @ w0 + b0, 0)  # none of the test images
+calib = np.maximum(net.train_x[::5].numpy() @ w0 + b0, 0)  # none of the test images
 part = w1[:, :128]  # 128 output channels
 formats = {  # bits per weight, scales included; the weights after rounding
     "int8, per channel": (8, lambda inputs: quant.integer(part, 0)),
@@ -155,31 +154,35 @@ formats = {  # bits per weight, scales included; the weights after rounding
     "+ AWQ": (4.125, lambda inputs: quant.awq(part, inputs, 128)),
     "+ GPTQ": (4.125, lambda inputs: quant.gptq(part, inputs, 128)),
 }
+
+
+def relative(inputs: np.ndarray, rounded: np.ndarray) -> float:
+    return np.linalg.norm(inputs @ (rounded - part)) / np.linalg.norm(inputs @ part)
+
+
 rows = {}
-for name, (bits, rounded) in formats.items():
-    change, loud_change = rounded(calib) - part, rounded(calib * loud) - part
-    h = hidden * loud
+for name, (bits, rounding) in formats.items():
+    rounded = rounding(calib)
     rows[name] = {
         "bits per weight": bits,
-        "weight error": np.linalg.norm(change) / np.linalg.norm(part),
-        "output error": np.linalg.norm(hidden @ change) / np.linalg.norm(hidden @ part),
-        "with loud activations": np.linalg.norm(h @ loud_change)
-        / np.linalg.norm(h @ part),
+        "weight error": relative(np.eye(net.WIDTH), rounded),
+        "output error": relative(hidden, rounded),
+        "with loud activations": relative(hidden * loud, rounding(calib * loud)),
     }
 error = pd.DataFrame.from_dict(rows, orient="index")
 _, weight_rtn, out_rtn, loud_rtn = error.loc["int4, groups of 128"]
 _, weight_gptq, out_gptq, _ = error.loc["+ GPTQ"]
 loud_awq = error["with loud activations"]["+ AWQ"]
 assert out_gptq < 0.7 * out_rtn and weight_gptq > weight_rtn
-assert loud_awq < 0.6 * loud_rtn
-error.round(4)
+assert loud_awq < 0.75 * loud_rtn
+percent = error.drop(columns="bits per weight").map("{:.2%}".format)
+percent.insert(0, "bits per weight", error["bits per weight"])
+percent
 
 # %% name="group-size" tags=["hide-input"]
 sizes = 2 ** np.arange(4, 11)
 bits = 4 + 16 / sizes
-by_size = [
-    np.linalg.norm(quant.grouped(part, g) - part) / np.linalg.norm(part) for g in sizes
-]
+by_size = [relative(np.eye(net.WIDTH), quant.grouped(part, g)) for g in sizes]
 group_16, group_128, group_all = by_size[0], by_size[3], by_size[-1]
 assert (np.diff(by_size) > 0).all() and group_all > 1.3 * group_16
 fig, ax = plt.subplots(figsize=(7, 3.5), layout="constrained")
@@ -198,7 +201,7 @@ plt.show()
 # %% name="distillation"
 hard, counts = torch.nn.functional.one_hot(net.train_y, 10).float(), [50, 200, 800]
 arms = [(n, hard) for n in counts] + [(n, soft) for n in counts]
-reached = net.students(arms, seeds=8, hidden=24, steps=600)  # [arm, seed]
+reached = net.students(arms, seeds=8, hidden=24, steps=400)  # [arm, seed]
 alone, same_images, distilled = reached[:3], reached[3:], reached[5]
 gain = 100 * (distilled - alone)  # points, paired by seed
 T_95 = 2.365  # Student's t with 7 degrees of freedom
@@ -263,27 +266,24 @@ times = pd.DataFrame(
     {k: {w: step(*work[w], *kinds[k]) for w in work} for k in kinds}
 ).rename_axis("ms a step")
 one, many, prefill = (times.loc[w] for w in work)
-speed_one, speed_many, speed_prefill = times["bf16"] / times["int4 weights"]
-assert speed_one > 3.5 and speed_prefill == 1 and 1 < speed_many < 1.5
-times.round(2)
-
-# %% name="offloading"
 bf16_one, int4_one = one["bf16"], one["int4 weights"]
 speed_kv = many["bf16"] / many["int4 + fp8 KV"]
 fp8_prefill = prefill["bf16"] / prefill["fp8"]
 weights_gb, cache_gb = 2 * read / 1e9, cache / 1e9
 # Tokens a step at which arithmetic takes over from reading.
 ridge, ridge_int4 = BF16 / HBM, INT4 * BF16 / (2 * HBM)
+speed_one, speed_many, speed_prefill = times["bf16"] / times["int4 weights"]
+assert speed_one > 3.5 and speed_prefill == 1 and 1 < speed_many < 1.5
+times.round(2)
 
+# %% name="offloading"
 PCIE = 64e9  # bytes/s one way
 # Mixtral 8x7B: a token uses 2 experts in each of 32 layers.
 experts = 2 * 32 * 3 * 4096 * 14336
 offload_bf16, offload_int4 = 2 * experts / PCIE, INT4 * experts / PCIE  # s a token
 hit_needed = 1 - 1 / (20 * offload_int4)  # of expert reads, for 20 tokens a second
-print(f"arithmetic takes over at {ridge:.0f} tokens in bf16, {ridge_int4:.0f} in int4")
-print(
-    f"experts over PCIe: {offload_bf16:.2f} s a token in bf16, {offload_int4:.2f} in int4"
-)
+print(f"no expert resident: {offload_bf16:.2f} s a token, int4 {offload_int4:.2f} s")
+print(f"hit rate for 20 tokens/s with int4 experts: {hit_needed:.0%}")
 
 # %% name="roofline-figure" tags=["hide-input"]
 n = np.geomspace(1, 4096, 200)

@@ -26,7 +26,7 @@ def views(part: slice) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 train_x, train_y = views(slice(0, 800))
-test_x, test_y = views(slice(800, None))
+test_x, test_y = views(slice(800, 1300))
 
 
 def mlp(*widths: int, seed: int = 0) -> nn.Sequential:

@@ -19,7 +19,6 @@ from scipy import stats
 from sklearn.datasets import load_digits
 from sklearn.linear_model import RidgeClassifier
 from sklearn.model_selection import cross_val_score
-from torch.nn import functional as F
 
 SEEDS, NOISE = 8, 0.2
 rng = np.random.default_rng(0)
@@ -78,6 +77,7 @@ small_train, small_gap = small.last.train.mean(), small.last.gap.mean()
 large_train, large_test, large_gap, large_accuracy = large.last.mean()
 best_train, best_test, best_gap, best_accuracy = large.best.mean()
 wide_test = family[128].best.test.mean()
+excess = (large_test - floor) / (best_test - floor)
 
 # Underfitting: poor on the training set itself.
 assert small_train > floor + 0.4
@@ -87,20 +87,20 @@ assert large_test > best_test + 0.2
 # A smaller gap, and a worse model on every seed.
 assert small_gap < best_gap
 assert (small.best.test - large.best.test).min() > 0.3
-# Twice as wide is no worse once validation chooses the checkpoint.
-assert wide_test < best_test + 0.03
+# The last checkpoint's test loss is U-shaped in width; the chosen one's falls.
+at_end = [run.last.test.mean() for run in family.values()]
+at_best = [run.best.test.mean() for run in family.values()]
+assert at_end[2] + 0.2 < min(at_end[0], at_end[-1])
+assert np.diff(at_best).max() < 0.03
 
 # %% name="curves"
-epochs = 2.5 * np.arange(1, 25)
+epochs = 2 * np.arange(1, 25)
 small_curves, large_curves = (
     {"training": curve(run.saved, train), "validation": curve(run.saved, val)}
     for run in (small, large)
 )
-plots.curves(
-    {"underfits: width 2": small_curves, "overfits: width 64": large_curves},
-    epochs,
-    floor,
-)
+titles = "underfits: width 2", "overfits: width 64"
+plots.curves(dict(zip(titles, (small_curves, large_curves))), epochs, floor)
 plt.show()
 
 # %% name="capacity"
@@ -170,7 +170,7 @@ pd.DataFrame({name: table[name].map(f.format) for name, f in zip(names, formats)
 x, y = images[0].numpy(), labels[0].numpy()
 model = RidgeClassifier()
 errors = []
-for _ in range(20):
+for _ in range(30):
     mine, rest = np.split(rng.permutation(len(y)), [200])
     folds = cross_val_score(model, x[mine], y[mine], cv=5)
     model.fit(x[mine], y[mine])
@@ -186,53 +186,45 @@ pd.DataFrame(
 
 
 # %% name="double-descent"
-def random_features(seed: int, units: int, ridge: float) -> tuple[float, float]:
+def random_features(seed: int, units: int, ridge: float) -> list[float]:
     """Least squares on fixed random ReLU units: training and test error rate."""
     draw = np.random.default_rng(seed)
     w, b = draw.normal(size=(64, units)) / 4, draw.normal(size=units) / 2
-    parts = [(x[seed].numpy(), y[seed].numpy()) for x, y in (train, test)]
-    (h, y), (h_test, y_test) = [
-        (np.maximum(x @ w + b, 0) / units**0.5, y) for x, y in parts
-    ]
+    h, h_test = (
+        np.maximum(x[seed].numpy() @ w + b, 0) / units**0.5 for x, _ in (train, test)
+    )
+    y, y_test = train[1][seed].numpy(), test[1][seed].numpy()
+    target = np.eye(10)[y]
     if ridge:
         gram = h @ h.T + ridge * np.eye(len(h))
-        coef = h.T @ np.linalg.solve(gram, np.eye(10)[y])
+        coef = h.T @ np.linalg.solve(gram, target)
     else:
-        coef = np.linalg.lstsq(h, np.eye(10)[y])[0]
-    train_wrong = (h @ coef).argmax(1) != y
+        coef = np.linalg.lstsq(h, target)[0]
+    wrong = (h @ coef).argmax(1) != y
     test_wrong = (h_test @ coef).argmax(1) != y_test
-    return train_wrong.mean(), test_wrong.mean()
+    return [wrong.mean(), test_wrong.mean()]
 
 
 cases = [(50, 0), (100, 0), (200, 0), (400, 0), (1600, 0), (200, 0.1), (1600, 0.1)]
 rates = pd.DataFrame(
     [np.mean([random_features(s, *c) for s in range(SEEDS)], 0) for c in cases],
-    index=[f"{units} units, ridge {ridge}" for units, ridge in cases],
-    columns=["training error", "test error"],
+    [f"{units} units, ridge {ridge}" for units, ridge in cases],
+    ["training error", "test error"],
 )
 few_error, _, peak_error, _, many_error, ridge_error, best_error = rates["test error"]
 assert peak_error > max(few_error, many_error) + 0.15
-assert max(ridge_error, best_error) < rates["test error"].iloc[:5].min() - 0.05
+assert max(ridge_error, best_error) < rates["test error"][:5].min() - 0.05
 rates.map("{:.1%}".format)
 
 # %% name="repeats"
+from language import text
+
 torch.manual_seed(5)
-first, second = 1.2 * torch.randn(64, 24), 1.2 * torch.randn(24, 32)
-
-
-def text(n: int):
-    """A language of 32 tokens: the last two set the odds of the next."""
-    x = F.one_hot(torch.randint(32, (4, n, 2)), 32).flatten(2).float()
-    odds = (torch.relu(x @ first) @ second).softmax(2)
-    token = torch.multinomial(odds.flatten(0, 1), 1).view(4, n)
-    return (x, token), torch.special.entr(odds).sum(2).mean().item()
-
-
 held_out, entropy = text(500)
-budget, rows = 24_000, {}  # tokens of training, the same for all
+budget, rows = 19_200, {}  # tokens of training, the same for all
 for passes in [1, 4, 16, 64]:
     unique, _ = text(budget // passes)
-    saved = fit(unique, width=96, steps=budget // 100)
+    saved = fit(unique, width=96, steps=budget // 100, classes=32)
     on_unique = curve(saved[-1:], unique).mean()
     on_val = curve(saved, held_out).mean(1)
     rows[passes] = [budget // passes, on_unique, on_val[-1], on_val.min()]
@@ -244,13 +236,13 @@ _, many_train, many_val, many_best = rows[64]
 assert once_val - once_train < 0.1 and four_val < once_val + 0.07
 assert sixteen_val > once_val + 0.1
 assert many_train < entropy / 2 and many_val > once_val + 0.6
-names = ["unique tokens", "training", "validation", "validation, best"]
-pd.DataFrame.from_dict(rows, "index", columns=names).round(2)
+columns = ["unique tokens", "training", "validation", "validation, best"]
+pd.DataFrame.from_dict(rows, "index", columns=columns).round(2)
 
 
 # %% name="early-stopping"
 def stop(losses: np.ndarray, patience: int = 6) -> int:
-    """Six checkpoints, here 15 epochs, without a new best."""
+    """Six checkpoints, here 12 epochs, without a new best."""
     best = 0
     for k, loss in enumerate(losses):
         best = k if loss < losses[best] else best
@@ -293,16 +285,21 @@ print(f"the same models on 737 fresh images: {checked:.1%}")
 
 # %% name="contamination"
 bench, other = ((x[:, :100], y[:, :100]) for x, y in (val, extra))
-clean = fit(join(train, other), steps=240)[-1]
-leaky = fit(join(train, bench), steps=240)[-1]
-scores = pd.DataFrame(
-    {
-        where: [accuracy(logits(w, x), y).mean().item() for w in (clean, leaky)]
-        for where, (x, y) in {"benchmark": bench, "fresh images": test}.items()
-    },
-    index=["clean", "contaminated"],
-)
-clean_bench, clean_fresh, leaky_bench, leaky_fresh = scores.to_numpy().ravel()
-assert clean_bench < ceiling and leaky_bench > ceiling + 0.08
+clean = fit(join(train, other), steps=192)[-1]
+leaky = fit(join(train, bench), steps=192)[-1]
+
+
+def score(w, data) -> float:
+    x, y = data
+    return accuracy(logits(w, x), y).mean().item()
+
+
+clean_bench, clean_fresh = score(clean, bench), score(clean, test)
+leaky_bench, leaky_fresh = score(leaky, bench), score(leaky, test)
+assert clean_bench < ceiling - 0.05 and leaky_bench > ceiling + 0.05
 assert abs(leaky_fresh - clean_fresh) < 0.05
-scores.map("{:.1%}".format)
+pd.DataFrame(
+    [[clean_bench, clean_fresh], [leaky_bench, leaky_fresh]],
+    ["clean", "contaminated"],
+    ["benchmark", "fresh images"],
+).map("{:.1%}".format)

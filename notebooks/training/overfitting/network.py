@@ -41,14 +41,15 @@ def accuracy(scores: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
 
 
 # --8<-- [start:fit]
-def fit(data: Data, width=64, steps=120, decay=0.0, l1=0.0, drop=0.0, augment=None):
+def fit(
+    data, width=64, steps=96, classes=10, decay=0.0, l1=0.0, drop=0.0, augment=None
+):
     """Train with AdamW; return 24 evenly spaced checkpoints of the weights."""
     torch.manual_seed(1)
     x, y = data
     seeds, examples, inputs = x.shape
-    classes = int(y.max()) + 1
     w = initial(seeds, inputs, width, classes)
-    optimizer = torch.optim.AdamW(w, lr=0.006, weight_decay=decay, fused=True)
+    optimizer = torch.optim.AdamW(w, lr=0.0075, weight_decay=decay, fused=True)
     epochs = math.ceil(steps * BATCH / examples)
     order = torch.cat([torch.randperm(examples) for _ in range(epochs)])
     saved = []

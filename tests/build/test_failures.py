@@ -65,6 +65,12 @@ def test_syntax_error(sample: SampleProject) -> None:
     assert f'{NOTEBOOK}:{line}: cell "table": SyntaxError: invalid syntax' in failures(sample)
 
 
+def test_syntax_error_in_a_module_of_the_notebook(sample: SampleProject) -> None:
+    sample.write("notebooks/training/sum/helper.py", "x = 1\nx = = 2\n")
+    expected = "notebooks/training/sum/helper.py:2: SyntaxError: invalid syntax"
+    assert expected in failures(sample)
+
+
 def test_kernel_that_dies(sample: SampleProject) -> None:
     line = sample.replace(NOTEBOOK, "import pandas as pd", "import os\nos._exit(0)")
     sample.sync()

@@ -5,11 +5,17 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import platform
+import re
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+
+COMMAND = re.compile(r"^(?:\.\./)+bin/([^,/]+),", re.M)
+"""A line of a RECORD that installs a command."""
+WORD = re.compile(r"[\w-]+")
 
 
 @cache
@@ -42,6 +48,30 @@ def imported_distributions(modules: set[str]) -> dict[str, str]:
         for module in modules
         for name in _distributions_of_modules().get(module, ())
     }
+    return {name: version for name in sorted(names) if (version := _version(name))}
+
+
+@cache
+def _distributions_of_commands() -> dict[str, str]:
+    """Names of distributions, and of the commands that they install."""
+    commands: dict[str, str] = {}
+    for distribution in importlib.metadata.distributions():
+        name = canonicalize_name(distribution.metadata["Name"])
+        record = distribution.read_text("RECORD") or ""
+        commands |= {command: name for command in COMMAND.findall(record)}
+        commands |= {name: name, name.replace("-", "_"): name}
+    return commands
+
+
+def called_distributions(texts: Iterable[str]) -> dict[str, str]:
+    """Versions of the distributions that the texts name, or whose commands they name.
+
+    A program called by its name is not imported. A word that means something else costs no more
+    than a rerun when that distribution changes.
+    """
+    commands = _distributions_of_commands()
+    words = {word for text in texts for word in WORD.findall(text)}
+    names = {commands[word] for word in words if word in commands}
     return {name: version for name in sorted(names) if (version := _version(name))}
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import json
 from functools import cache
 from pathlib import Path
 
 from qa.examples import environment
-from qa.examples.notebook import Notebook, imported_modules
+from qa.examples.notebook import Notebook, imported_modules, parse
 
 
 @cache
@@ -21,12 +22,22 @@ def _engine() -> str:
     return digest.hexdigest() + json.dumps(versions)
 
 
+def _sources(notebook: Notebook) -> list[str]:
+    """The code of the notebook and of its own modules."""
+    modules = [path for path in notebook.files.values() if path.suffix == ".py"]
+    own = [path.read_text(encoding="utf-8") for path in modules]
+    return [cell.source for cell in notebook.code] + own
+
+
 def modules_of(notebook: Notebook) -> set[str]:
     """Modules that the notebook or one of its own modules imports."""
-    companions = [
-        p.read_text(encoding="utf-8") for p in notebook.files.values() if p.suffix == ".py"
-    ]
-    return imported_modules([cell.source for cell in notebook.code] + companions)
+    return imported_modules(_sources(notebook))
+
+
+def _strings_of(notebook: Notebook) -> list[str]:
+    """Text in the code, magics included: the programs that it calls are named there."""
+    nodes = [node for source in _sources(notebook) for node in ast.walk(parse(source))]
+    return [n.value for n in nodes if isinstance(n, ast.Constant) and isinstance(n.value, str)]
 
 
 def result_key(notebook: Notebook) -> str:
@@ -36,6 +47,7 @@ def result_key(notebook: Notebook) -> str:
     touching prose never reruns code.
     """
     distributions = environment.imported_distributions(modules_of(notebook))
+    distributions |= environment.called_distributions(_strings_of(notebook))
     parts = {
         "engine": _engine(),
         "environment": environment.python(),

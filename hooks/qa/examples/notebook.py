@@ -6,9 +6,9 @@ import ast
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -138,7 +138,7 @@ def _check_cells(path: Path, cells: tuple[Cell, ...]) -> Iterator[Failure]:
         elif names[cell.name] > 1:
             yield Failure(path, cell.line - 1, f'duplicate cell name "{cell.name}"')
         try:
-            tree = ast.parse(as_python(cell.source))
+            tree = parse(cell.source)
         except SyntaxError as error:
             line = cell.line + (error.lineno or 1) - 1
             yield Failure(path, line, f'cell "{cell.name}": SyntaxError: {error.msg}')
@@ -148,16 +148,17 @@ def _check_cells(path: Path, cells: tuple[Cell, ...]) -> Iterator[Failure]:
         yield Failure(path, 1, "no assertion: a notebook must assert what its page claims")
 
 
-def as_python(source: str) -> str:
-    """The cell's code with IPython's magics turned into calls."""
-    return TransformerManager().transform_cell(source)
+@cache
+def parse(source: str) -> ast.Module:
+    """The syntax tree of a cell, IPython's magics turned into calls. Raises SyntaxError."""
+    return ast.parse(TransformerManager().transform_cell(source))
 
 
 def imported_modules(sources: list[str]) -> set[str]:
     """Top-level names of all modules that the code imports, wherever it does so."""
     names = set()
     for source in sources:
-        for node in ast.walk(ast.parse(as_python(source))):
+        for node in ast.walk(parse(source)):
             if isinstance(node, ast.Import):
                 names |= {alias.name.partition(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
@@ -166,25 +167,37 @@ def imported_modules(sources: list[str]) -> set[str]:
 
 
 def _companions(notebook: Notebook) -> dict[str, Path]:
+    """Raises Failures for a module that Python cannot parse."""
     folder = notebook.path.with_suffix("")
     files = {
         str(path.relative_to(folder)): path
         for path in sorted(folder.rglob("*"))
         if path.is_file() and "__pycache__" not in path.parts
     }
-    wanted = [cell.source for cell in notebook.code]
-    wanted += [path.read_text(encoding="utf-8") for path in files.values() if path.suffix == ".py"]
+    wanted = imported_modules([cell.source for cell in notebook.code])
+    wanted |= _imports_of(path for path in files.values() if path.suffix == ".py")
     while wanted:
         found = {
             module.name: module
-            for name in imported_modules(wanted)
+            for name in wanted
             if (module := notebook.path.with_name(f"{name}.py")).is_file()
             and module.name not in files
             and not is_notebook(module)
         }
         files |= found
-        wanted = [module.read_text(encoding="utf-8") for module in found.values()]
+        wanted = _imports_of(found.values())
     return files
+
+
+def _imports_of(paths: Iterable[Path]) -> set[str]:
+    names = set()
+    for path in paths:
+        try:
+            names |= imported_modules([path.read_text(encoding="utf-8")])
+        except SyntaxError as error:
+            reason = f"SyntaxError: {error.msg}"
+            raise Failures([Failure(path, error.lineno or 1, reason)]) from error
+    return names
 
 
 def write_pair(notebook: Notebook) -> bool:

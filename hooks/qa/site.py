@@ -127,18 +127,17 @@ def _archive(notebook: Notebook, executed: str) -> bytes:
     return buffer.getvalue()
 
 
-def prepare(project: Project, *, execute: bool = True) -> Site:
+def prepare(project: Project) -> Site:
     """Read everything, run what has no result yet, check everything.
 
-    All faults of all files are gathered before Failures is raised. `execute=False` leaves out the
-    notebooks without a stored result, and what depends on them.
+    All faults of all files are gathered before Failures is raised.
     """
     failures: list[Failure] = []
     questions = _gather(failures, corpus.read, project.docs / "corpus.yml")
     found = _read_pages(project, failures)
     books = _read_notebooks(project, failures)
     clock = time.perf_counter()
-    runs = run_all(books.values(), project.cache, execute=execute)
+    runs = run_all(books.values(), project.cache)
     seconds = time.perf_counter() - clock
     failures += _with_pages(runs.failures, books, found)
     everything = [page for versions in found.values() for page in versions.values()]

@@ -27,7 +27,7 @@ class Runs:
     failures: list[Failure]
 
 
-def run_all(notebooks: Iterable[Notebook], cache: Path, *, execute: bool = True) -> Runs:
+def run_all(notebooks: Iterable[Notebook], cache: Path) -> Runs:
     """Find or make the result of each notebook; all run even if one fails."""
     store = Store(cache / "results")
     runs = Runs({}, 0, [])
@@ -38,7 +38,7 @@ def run_all(notebooks: Iterable[Notebook], cache: Path, *, execute: bool = True)
             runs.results[notebook.name] = found
         else:
             missing[key] = notebook
-    if not missing or not execute:
+    if not missing:
         return runs
     cores = len(os.sched_getaffinity(0))
     log.info(f"Running {len(missing)} examples, {cores} at once ({len(runs.results)} unchanged)")

@@ -61,7 +61,7 @@ def run(notebook: Notebook, cache: Path) -> Result:
     clock = time.perf_counter()
     cells: dict[str, CellResult] = {}
     with (
-        _workplace(notebook) as (folder, home),
+        _working_folder(notebook) as (folder, home),
         _kernel(notebook, folder, home, cache) as client,
         _PeakMemory(_process_of(client)) as memory,
     ):
@@ -84,7 +84,7 @@ def run(notebook: Notebook, cache: Path) -> Result:
 
 
 @contextmanager
-def _workplace(notebook: Notebook) -> Iterator[tuple[Path, Path]]:
+def _working_folder(notebook: Notebook) -> Iterator[tuple[Path, Path]]:
     """A working folder with the notebook's files, and a home beside it; both vanish."""
     with tempfile.TemporaryDirectory(prefix="qa-", ignore_cleanup_errors=True) as top:
         folder, home = Path(top, "work"), Path(top, "home")

@@ -58,7 +58,6 @@ class Site:
     pages: dict[str, dict[str, Page]]
     notebooks: dict[str, Notebook]
     results: dict[str, Result]
-    executed: int
     _by_path: dict[Path, Page] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -120,10 +119,14 @@ def _executed(notebook: Notebook, result: Result) -> str:
 
 def _archive(notebook: Notebook, executed: str) -> bytes:
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr(zipfile.ZipInfo(notebook.pair.name), executed)
-        for name, path in notebook.files.items():
-            archive.writestr(zipfile.ZipInfo(name), path.read_bytes())
+    contents = {notebook.pair.name: executed.encode()}
+    contents |= {name: path.read_bytes() for name, path in notebook.files.items()}
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, content in contents.items():
+            # Without the date of today: the same run gives the same bytes.
+            info = zipfile.ZipInfo(name)
+            info.external_attr = 0o644 << 16
+            archive.writestr(info, content, zipfile.ZIP_DEFLATED)
     return buffer.getvalue()
 
 
@@ -144,7 +147,7 @@ def prepare(project: Project) -> Site:
     questions = questions or Corpus(project.docs / "corpus.yml", {}, {})
     if questions.documents:
         failures += corpus.link_answers(questions, everything)
-    site = Site(questions, found, books, runs.results, runs.executed)
+    site = Site(questions, found, books, runs.results)
     failures += checks.check_pairs_of_languages(found, project.docs)
     failures += _check_notebooks_and_pages(project, site, everything)
     if failures:

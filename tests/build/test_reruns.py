@@ -1,6 +1,7 @@
 """What runs again after a change, and what does not."""
 
 import re
+import zipfile
 
 import pytest
 
@@ -63,6 +64,9 @@ def test_files_and_imported_modules_rerun(sample: SampleProject) -> None:
     sample.sync()
     assert executed(sample) == 1
     assert executed(sample) == 0
+    with zipfile.ZipFile(sample.path("site/runs/training/sum/sum.zip")) as archive:
+        modes = {info.filename: info.external_attr >> 16 for info in archive.infolist()}
+    assert modes == {"sum.ipynb": 0o644, "data.csv": 0o644, "helper.py": 0o644}
     sample.write("notebooks/training/unused.py", "ANSWER = 2\n")
     assert executed(sample) == 0, "a module that the notebook does not import"
     sample.write("notebooks/training/helper.py", "ANSWER = 43\n")

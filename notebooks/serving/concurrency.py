@@ -76,7 +76,7 @@ async def stats(i: int) -> dict[str, int]:
 assert [(await stats(i))["busy"] for i in range(4)] == [0] * 4
 
 # %% name="race" tags=["volatile"]
-RATE, N, TOKENS = 80, 80, 3  # requests/s, requests, tokens each
+RATE, N, TOKENS = 80, 160, 3  # requests/s, requests, tokens each
 # Each replica decodes four sequences at once.
 slow_capacity, fast_capacity = 4 / (TOKENS * 0.12), 4 / (TOKENS * 0.02)
 utilisation = RATE / (slow_capacity + 3 * fast_capacity)

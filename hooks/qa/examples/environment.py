@@ -23,6 +23,11 @@ def _distributions_of_modules() -> dict[str, list[str]]:
     return dict(importlib.metadata.packages_distributions())
 
 
+def installed_modules() -> set[str]:
+    """Top-level modules of all installed distributions."""
+    return set(_distributions_of_modules())
+
+
 @cache
 def _requirements(distribution: str) -> frozenset[str]:
     """Names of the installed distributions that `distribution` needs directly."""

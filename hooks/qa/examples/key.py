@@ -24,14 +24,30 @@ def _engine() -> str:
 
 def _sources(notebook: Notebook) -> list[str]:
     """The code of the notebook and of its own modules."""
-    modules = [path for path in notebook.files.values() if path.suffix == ".py"]
-    own = [path.read_text(encoding="utf-8") for path in modules]
+    modules = [file for name, file in notebook.files.items() if name.endswith(".py")]
+    own = [file.content.decode() for file in modules]
     return [cell.source for cell in notebook.code] + own
 
 
 def modules_of(notebook: Notebook) -> set[str]:
     """Modules that the notebook or one of its own modules imports."""
     return imported_modules(_sources(notebook))
+
+
+def imports_of(notebook: Notebook) -> list[str]:
+    """Full names of the installed modules that the notebook or its own modules import, in order."""
+    installed = environment.installed_modules()
+    names: dict[str, None] = {}
+    for source in _sources(notebook):
+        for node in ast.walk(parse(source)):
+            if isinstance(node, ast.Import):
+                found = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                found = [node.module]
+            else:
+                continue
+            names |= {name: None for name in found if name.partition(".")[0] in installed}
+    return list(names)
 
 
 def _strings_of(notebook: Notebook) -> list[str]:
@@ -53,10 +69,10 @@ def result_key(notebook: Notebook) -> str:
         "engine": _engine(),
         "environment": environment.python(),
         "distributions": environment.with_requirements(distributions),
-        "cells": [[cell.name, cell.source, cell.tags] for cell in notebook.code],
+        "cells": [[cell.name, cell.source, cell.tags, cell.raises] for cell in notebook.code],
         "files": {
-            name: hashlib.sha256(path.read_bytes()).hexdigest()
-            for name, path in notebook.files.items()
+            name: hashlib.sha256(file.content).hexdigest()
+            for name, file in notebook.files.items()
         },
         "seconds": notebook.seconds,
     }

@@ -14,8 +14,6 @@ from typing import Any
 
 import jupytext
 import nbformat
-from IPython.core.inputtransformer2 import TransformerManager
-
 from qa.failures import Failure, Failures
 
 MARKER = re.compile(r"^# %%(?!%|[A-Za-z])", re.M)
@@ -29,31 +27,53 @@ KERNELSPEC = {"display_name": "Python 3", "language": "python", "name": "python3
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell; `line` is the 1-based line of the .py on which its source begins."""
+    """One cell; `line` is the 1-based line of the .py on which its source begins.
+
+    `raises` names the exception that a cell tagged `raises-exception` must end with.
+    """
 
     kind: str
     source: str
     line: int
     name: str = ""
     tags: tuple[str, ...] = ()
+    raises: str = ""
+
+    @property
+    def must_raise(self) -> bool:
+        return "raises-exception" in self.tags
+
+
+@dataclass(frozen=True)
+class CompanionFile:
+    """A file that the run finds in its folder; `path` is where its author finds it."""
+
+    path: Path
+    content: bytes
 
 
 @dataclass(frozen=True)
 class Notebook:
-    """A notebook as its author wrote it.
+    """A notebook as its author wrote it, with all that a run of it needs, wherever it runs.
 
-    `files` maps the names under which the run finds its companion files to their paths: everything
-    below `<theme>/<slug>/`, and the modules beside the notebook that its code imports.
+    `files` are its companions by the names under which the run finds them: everything below
+    `<theme>/<slug>/`, and the modules beside the notebook that its code imports.
     """
 
     path: Path
+    text: str
     cells: tuple[Cell, ...]
     seconds: float
-    files: dict[str, Path]
+    files: dict[str, CompanionFile]
 
     @property
     def name(self) -> str:
         return f"{self.path.parent.name}/{self.path.stem}"
+
+    @property
+    def label(self) -> str:
+        """The file name in tracebacks: the same on every machine."""
+        return "/".join(self.path.parts[-3:])
 
     @property
     def pair(self) -> Path:
@@ -72,6 +92,8 @@ class Notebook:
         for position, cell in enumerate(self.cells):
             identity = hashlib.sha256(f"{self.name}/{position}/{cell.kind}".encode()).hexdigest()
             metadata: dict[str, Any] = {"name": cell.name} if cell.name else {}
+            if cell.raises:
+                metadata |= {"raises": cell.raises}
             if cell.tags:
                 metadata |= {"tags": list(cell.tags)}
             make = getattr(nbformat.v4, f"new_{cell.kind}_cell")
@@ -111,6 +133,7 @@ def read(path: Path) -> Notebook:
             marker + 1,
             cell.metadata.get("name", ""),
             tuple(cell.metadata.get("tags", ())),
+            cell.metadata.get("raises", ""),
         )
         for cell, marker in zip(node.cells, markers, strict=True)
     )
@@ -121,8 +144,7 @@ def read(path: Path) -> Notebook:
         failures.append(Failure(path, 1, reason))
     if failures:
         raise Failures(failures)
-    notebook = Notebook(path, cells, seconds, {})
-    return Notebook(path, cells, seconds, _companions(notebook))
+    return Notebook(path, text, cells, seconds, _companions(path, cells))
 
 
 def _check_cells(path: Path, cells: tuple[Cell, ...]) -> Iterator[Failure]:
@@ -137,6 +159,9 @@ def _check_cells(path: Path, cells: tuple[Cell, ...]) -> Iterator[Failure]:
             yield Failure(path, cell.line - 1, 'a code cell needs a name: # %% name="..."')
         elif names[cell.name] > 1:
             yield Failure(path, cell.line - 1, f'duplicate cell name "{cell.name}"')
+        if cell.must_raise != bool(cell.raises):
+            reason = 'a cell that must raise says what: tags=["raises-exception"] raises="..."'
+            yield Failure(path, cell.line - 1, f'cell "{cell.name}": {reason}')
         try:
             tree = parse(cell.source)
         except SyntaxError as error:
@@ -151,7 +176,12 @@ def _check_cells(path: Path, cells: tuple[Cell, ...]) -> Iterator[Failure]:
 @cache
 def parse(source: str) -> ast.Module:
     """The syntax tree of a cell, IPython's magics turned into calls. Raises SyntaxError."""
-    return ast.parse(TransformerManager().transform_cell(source))
+    try:
+        return ast.parse(source)
+    except SyntaxError:
+        from IPython.core.inputtransformer2 import TransformerManager
+
+        return ast.parse(TransformerManager().transform_cell(source))
 
 
 def imported_modules(sources: list[str]) -> set[str]:
@@ -166,37 +196,43 @@ def imported_modules(sources: list[str]) -> set[str]:
     return names
 
 
-def _companions(notebook: Notebook) -> dict[str, Path]:
-    """Raises Failures for a module that Python cannot parse."""
-    folder = notebook.path.with_suffix("")
-    files = {
-        str(path.relative_to(folder)): path
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and "__pycache__" not in path.parts
+def _companions(path: Path, cells: tuple[Cell, ...]) -> dict[str, CompanionFile]:
+    """Raises Failures for a module that Python cannot parse and for a link out of the folder."""
+    folder = path.with_suffix("")
+    found = {
+        str(file.relative_to(folder)): _companion(file, folder)
+        for file in sorted(folder.rglob("*"))
+        if file.is_file() and "__pycache__" not in file.parts
     }
-    wanted = imported_modules([cell.source for cell in notebook.code])
-    wanted |= _imports_of(path for path in files.values() if path.suffix == ".py")
+    wanted = imported_modules([cell.source for cell in cells if cell.kind == "code"])
+    wanted |= _imports_of(file for name, file in found.items() if name.endswith(".py"))
     while wanted:
-        found = {
-            module.name: module
+        modules = {
+            module.name: _companion(module, path.parent)
             for name in wanted
-            if (module := notebook.path.with_name(f"{name}.py")).is_file()
-            and module.name not in files
+            if (module := path.with_name(f"{name}.py")).is_file()
+            and module.name not in found
             and not is_notebook(module)
         }
-        files |= found
-        wanted = _imports_of(found.values())
-    return files
+        found |= modules
+        wanted = _imports_of(modules.values())
+    return found
 
 
-def _imports_of(paths: Iterable[Path]) -> set[str]:
+def _companion(path: Path, folder: Path) -> CompanionFile:
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise Failures([Failure(path, 1, f"is a link out of {folder.name}/: put the file there")])
+    return CompanionFile(path, path.read_bytes())
+
+
+def _imports_of(files: Iterable[CompanionFile]) -> set[str]:
     names = set()
-    for path in paths:
+    for file in files:
         try:
-            names |= imported_modules([path.read_text(encoding="utf-8")])
+            names |= imported_modules([file.content.decode()])
         except SyntaxError as error:
             reason = f"SyntaxError: {error.msg}"
-            raise Failures([Failure(path, error.lineno or 1, reason)]) from error
+            raise Failures([Failure(file.path, error.lineno or 1, reason)]) from error
     return names
 
 

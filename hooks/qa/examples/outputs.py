@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import re
+from html.parser import HTMLParser
 from typing import Any
 from xml.etree import ElementTree
 
@@ -17,24 +18,38 @@ LARGEST_SVG = 150_000
 
 ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 
+ACTIVE_TAGS = {"script", "iframe", "object", "embed", "form", "link", "base", "meta"}
+JAVASCRIPT = "application/javascript"
+
 CELL_SPAN = {"colspan", "rowspan", "scope"}
 TABLE_TAGS = {"table", "caption", "thead", "tbody", "tfoot", "tr", "th", "td"}
 TEXT_TAGS = {"p", "br", "b", "strong", "i", "em", "code", "pre", "sub", "sup", "ul", "ol", "li"}
 
 
+class UnsafeOutput(ValueError):
+    """An output that would lose its meaning, or its harm, on a page."""
+
+
+def without_ansi(text: str) -> str:
+    return ANSI.sub("", text)
+
+
 def make_safe(outputs: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Reduce each output to what a page shows; adjacent pieces of one stream become one."""
+    """Reduce each output to what a page shows; adjacent pieces of one stream become one.
+
+    Raises UnsafeOutput.
+    """
     safe: list[dict[str, Any]] = []
     for output in outputs:
         kind = output["output_type"]
         if kind == "stream":
-            text = ANSI.sub("", output["text"])
+            text = without_ansi(output["text"])
             if safe and safe[-1]["output_type"] == "stream" and safe[-1]["name"] == output["name"]:
                 safe[-1]["text"] += text
             else:
                 safe.append({"output_type": "stream", "name": output["name"], "text": text})
         elif kind == "error":
-            error = {key: ANSI.sub("", output[key]) for key in ("ename", "evalue")}
+            error = {key: without_ansi(output[key]) for key in ("ename", "evalue")}
             safe.append({"output_type": "error", **error, "traceback": []})
         elif kind in ("display_data", "execute_result"):
             data = dict([_safest(output["data"])])
@@ -43,13 +58,41 @@ def make_safe(outputs: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _safest(data: dict[str, Any]) -> tuple[str, str]:
+    found = ["a script"] if JAVASCRIPT in data else []
+    for kind in (HTML, SVG):
+        finder = _ActiveContent()
+        finder.feed(data.get(kind, ""))
+        found += finder.found
+    if found:
+        raise UnsafeOutput(f"{found[0]} in its output: show text, a table or a figure")
     if SVG in data and (len(data[SVG]) <= LARGEST_SVG or PNG not in data):
         return SVG, safe_svg(data[SVG])
     if PNG in data:
         return WEBP, png_to_webp(data[PNG])
     if HTML in data:
         return HTML, safe_html(data[HTML])
-    return TEXT, ANSI.sub("", data.get(TEXT, ""))
+    return TEXT, without_ansi(data.get(TEXT, ""))
+
+
+class _ActiveContent(HTMLParser):
+    """Finds what a browser would run or fetch. It only gives a fault its name: what reaches a page
+    is decided by the sanitiser's list of what may stay."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        if tag == "script":
+            self.found.append("a script")
+        elif tag in ACTIVE_TAGS:
+            self.found.append(f"a <{tag}>")
+        for name, value in attributes:
+            text = (value or "").strip().lower()
+            if name.startswith("on") or text.startswith("javascript:"):
+                self.found.append(f"a script ({name})")
+            elif name in ("src", "href", "xlink:href") and text.startswith(("http", "//")):
+                self.found.append(f"an address of another site ({value})")
 
 
 def safe_html(html: str) -> str:
@@ -67,7 +110,7 @@ def safe_html(html: str) -> str:
 def safe_svg(svg: str) -> str:
     """Drop scripts, foreign content, handlers and every reference that leaves the drawing.
 
-    Raises ValueError if the text is no well-formed SVG document.
+    Raises UnsafeOutput if the text is no well-formed SVG document.
     """
     for prefix, uri in (
         ("", "http://www.w3.org/2000/svg"),
@@ -77,7 +120,7 @@ def safe_svg(svg: str) -> str:
     try:
         root = ElementTree.fromstring(svg)
     except ElementTree.ParseError as error:
-        raise ValueError(f"not well-formed SVG: {error}") from error
+        raise UnsafeOutput(f"not well-formed SVG: {error}") from error
     for parent in list(root.iter()):
         for child in list(parent):
             if child.tag.rpartition("}")[2] in {"script", "foreignObject", "metadata"}:

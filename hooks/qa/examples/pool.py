@@ -2,74 +2,137 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
-from collections.abc import Iterable
+import sys
+import traceback
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cache, partial
 from pathlib import Path
 
+from qa.examples import durations
+from qa.examples.forkserver import ForkServer
 from qa.examples.key import result_key
 from qa.examples.notebook import Notebook
-from qa.examples.run import run, stop_all
+from qa.examples.run import run
 from qa.examples.store import Result, Store
 from qa.failures import Failure, Failures
 
 log = logging.getLogger("mkdocs.qa")
+
+Submit = Callable[[Notebook], "Future[Result]"]
 
 
 @dataclass
 class Runs:
     """Results by notebook name, and how many of them were run now rather than found."""
 
-    results: dict[str, Result]
-    executed: int
-    failures: list[Failure]
+    results: dict[str, Result] = field(default_factory=dict)
+    executed: int = 0
+    failures: list[Failure] = field(default_factory=list)
 
 
-def run_all(notebooks: Iterable[Notebook], cache: Path) -> Runs:
-    """Find or make the result of each notebook; all run even if one fails."""
-    store = Store(cache / "results")
-    runs = Runs({}, 0, [])
-    missing: dict[str, Notebook] = {}
-    for notebook in notebooks:
-        key = result_key(notebook)
+@cache
+def _server(folder: Path) -> ForkServer:
+    """One for this process and cache: under `mkdocs serve` it stays warm between builds."""
+    server = ForkServer(folder)
+    atexit.register(server.close)
+    return server
+
+
+def run_all(notebooks: Iterable[Notebook], folder: Path) -> Runs:
+    """Find or make the result of each notebook; all run even if one fails.
+
+    `folder` is the cache, with the store in it.
+    """
+    store = Store(folder / "results")
+    runs = Runs()
+    missing: dict[str, str] = {}
+    books = {book.name: book for book in notebooks}
+    for name, book in books.items():
+        key = result_key(book)
         if found := store.get(key):
-            runs.results[notebook.name] = found
+            runs.results[name] = found
         else:
-            missing[key] = notebook
+            missing[name] = key
     if not missing:
         return runs
-    cores = len(os.sched_getaffinity(0))
-    log.info(f"Running {len(missing)} examples, {cores} at once ({len(runs.results)} unchanged)")
-
-    def run_and_store(key: str, notebook: Notebook) -> Result:
-        log.info(f"  {notebook.name} starts")
-        result = run(notebook, cache)
-        store.put(key, result)
-        return result
-
-    with ThreadPoolExecutor(cores) as pool:
-        futures = {pool.submit(run_and_store, *item): item[1] for item in missing.items()}
-        try:
-            for done, future in enumerate(as_completed(futures), 1):
-                outcome = _collect(futures[future], future, runs)
-                left = len(missing) - done
-                log.info(f"  {futures[future].name}: {outcome} ({done} done, {left} left)")
-        except KeyboardInterrupt:
-            pool.shutdown(wait=False, cancel_futures=True)
-            stop_all()
-            raise
+    times = folder / "durations.json"
+    order = durations.longest_first([books[name] for name in missing], times)
+    with _executor(folder) as (where, submit):
+        log.info(f"Running {len(missing)} examples {where} ({len(runs.results)} unchanged)")
+        futures = {submit(book): book for book in order}
+        for done, future in enumerate(as_completed(futures), 1):
+            book = futures[future]
+            outcome = _collect(book, future, runs, partial(store.put, missing[book.name]))
+            log.info(f"  {book.name}: {outcome} ({done} done, {len(missing) - done} left)")
+    durations.note([runs.results[name] for name in missing if name in runs.results], times)
     return runs
 
 
-def _collect(notebook: Notebook, future: Future[Result], runs: Runs) -> str:
+def _collect(
+    book: Notebook, future: Future[Result], runs: Runs, keep: Callable[[Result], None]
+) -> str:
     """Add one outcome to `runs`; returns it in words."""
     try:
         result = future.result()
+        keep(result)
     except Failures as error:
         runs.failures += error.failures
         return "FAILED"
-    runs.results[notebook.name] = result
+    except Exception as error:
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        reason = f"fault in the build itself: {type(error).__name__}: {error}"
+        detail = f"at {where.filename}:{where.lineno}"
+        runs.failures.append(Failure(book.path, 1, reason, detail))
+        return "FAILED"
+    runs.results[book.name] = result
     runs.executed += 1
     return f"{result.seconds:.1f} s, {result.peak_memory_bytes / 2**20:.0f} MiB"
+
+
+@contextmanager
+def _executor(folder: Path) -> Iterator[tuple[str, Submit]]:
+    """Where runs happen, in words, and how one is begun there."""
+    if address := os.environ.get("QA_SCHEDULER"):
+        from qa.examples.cluster import cluster_executor
+
+        with cluster_executor(address) as submit:
+            yield f"on {address}", submit
+        return
+    server = _server(folder)
+    isolate = _must_isolate(server)
+    cores = len(os.sched_getaffinity(0))
+    with ThreadPoolExecutor(cores) as threads:
+        try:
+            yield f"here, {cores} at once", lambda book: threads.submit(run, book, server, isolate)
+        except BaseException:
+            threads.shutdown(wait=False, cancel_futures=True)
+            server.stop_runs()
+            raise
+
+
+def _must_isolate(server: ForkServer) -> bool:
+    """False where this system cannot isolate, which is said; in CI it is refused."""
+    problem = server.isolation_problem()
+    if problem and os.environ.get("CI") == "true":
+        raise IsolationRefused(problem)
+    if problem:
+        print(
+            f"WARNING: examples run WITHOUT isolation, as you, with your files: {problem}. "
+            "Run only examples that you have read. README.md says what isolation needs.",
+            file=sys.stderr,
+        )
+    return not problem
+
+
+class IsolationRefused(Failures):
+    """In CI nothing runs without isolation."""
+
+    def __init__(self, problem: str):
+        reason = f"CI refuses to run examples without isolation: {problem} (see README.md)"
+        super().__init__([Failure(Path("notebooks"), 1, reason)])

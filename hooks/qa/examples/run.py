@@ -1,80 +1,70 @@
-"""Run one notebook in a fresh IPython kernel, in an empty folder with a clean environment."""
+"""Run one notebook in a sandbox: events in, a result or located failures out."""
 
 from __future__ import annotations
 
+import errno
 import json
-import os
 import re
-import shutil
-import sys
-import tempfile
-import threading
+import signal
+import socket
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
-import nbformat
-import psutil
-from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
-from jupyter_client.manager import AsyncKernelManager
-from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
-
 from qa.examples import environment, outputs
-from qa.examples.key import modules_of
+from qa.examples.forkserver import ForkServer, Run
+from qa.examples.key import imports_of, modules_of
 from qa.examples.notebook import Cell, Notebook
+from qa.examples.sandbox import ENGINE_FAULT, limits_of
 from qa.examples.store import CellResult, Result, decode_scalar
 from qa.failures import Failure, Failures
 
-HERE = Path(__file__).parent
-PATIENCE = 4
-"""A run may take this many times its budget on a machine that does other work as well."""
+FRAME = re.compile(r'^  File "([^"]+)", line (\d+) in ', re.M)
+"""A line of faulthandler's."""
+NAMES_OF_ERRORS = {
+    errno.ENETUNREACH: "uses the network",
+    errno.EHOSTUNREACH: "uses the network",
+    errno.EROFS: "writes outside its folder",
+    errno.ENOSPC: "disk limit",
+    errno.EFBIG: "disk limit",
+    errno.ENOMEM: "memory limit",
+}
+NAMES_OF_TYPES = {
+    "SystemExit": "ends before its end",
+    "gaierror": "uses the network",
+    "MemoryError": "memory limit",
+    "OutputFlood": "flood of output",
+}
 
-FRAME = re.compile(r"Cell In\[(\d+)\], line (\d+)")
-LINES_OF_OUTPUT = 12
-_running: set[int] = set()
-"""Process ids of the kernels that run now."""
-_stopping = threading.Event()
-
-MEMORY_INTERVAL = 0.2
-
-
-class _ThisPython(KernelSpecManager):
-    """The kernel is this interpreter, whatever kernels are installed for the user."""
-
-    def get_kernel_spec(self, kernel_name: str) -> KernelSpec:
-        config = HERE / "ipython_kernel_config.py"
-        launcher = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
-        return KernelSpec(argv=[*launcher, f"--config={config}"], language="python")
+Event = dict[str, Any]
 
 
-def run(notebook: Notebook, cache: Path) -> Result:
-    """Execute all cells in order.
+def run(notebook: Notebook, server: ForkServer, isolate: bool = True) -> Result:
+    """Execute all cells in order, stopping at the first that fails.
 
-    `cache` is a folder that outlives the run (Matplotlib keeps its list of fonts there).
     Raises Failures with the notebook's own file and line.
     """
     started = datetime.now(UTC)
     clock = time.perf_counter()
-    cells: dict[str, CellResult] = {}
-    with (
-        _working_folder(notebook) as (folder, home),
-        _kernel(notebook, folder, home, cache) as client,
-        _PeakMemory(_process_of(client)) as memory,
-    ):
-        deadline = time.monotonic() + PATIENCE * notebook.seconds
-        for position, cell in enumerate(notebook.code):
-            cells[cell.name] = _run_cell(client, notebook, position, deadline)
-        values = _scalars(client, len(notebook.code))
+    limits = limits_of(notebook.seconds)
+    request = Run(notebook, tuple(imports_of(notebook)), limits, isolate)
+    report = _Report(notebook)
+    with server.start(request) as connection:
+        try:
+            for event in _events(connection):
+                report.take(event)
+        except (AttributeError, LookupError, TypeError, ValueError) as error:
+            report.end = {"problem": f"it reports what makes no sense: {error!r}"}
+    report.check()
     return Result(
         notebook=notebook.name,
-        cells=cells,
-        values=values,
+        cells=report.cells,
+        values={name: decode_scalar(value) for name, value in report.values.items()},
+        kinds=report.kinds,
         seconds=round(time.perf_counter() - clock, 3),
-        peak_memory_bytes=memory.peak,
+        processor_seconds=report.end["processor_seconds"],
+        peak_memory_bytes=report.end["peak_memory"],
         started=started.isoformat(timespec="seconds"),
         python=environment.python()["python"],
         system=f"{environment.python()['system']} {environment.python()['machine']}",
@@ -83,182 +73,153 @@ def run(notebook: Notebook, cache: Path) -> Result:
     )
 
 
-@contextmanager
-def _working_folder(notebook: Notebook) -> Iterator[tuple[Path, Path]]:
-    """A working folder with the notebook's files, and a home beside it; both vanish."""
-    with tempfile.TemporaryDirectory(prefix="qa-", ignore_cleanup_errors=True) as top:
-        folder, home = Path(top, "work"), Path(top, "home")
-        folder.mkdir()
-        home.mkdir()
-        # A database server drops root's rights and must still reach its data below.
-        Path(top).chmod(0o711)
-        for name, path in notebook.files.items():
-            target = folder / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, target)
-        yield folder, home
+def _events(connection: socket.socket) -> Iterator[Event]:
+    with connection.makefile("rb") as stream:
+        for line in stream:
+            yield json.loads(line)
 
 
-@contextmanager
-def _kernel(notebook: Notebook, folder: Path, home: Path, cache: Path) -> Iterator[NotebookClient]:
-    node = notebook.as_ipynb()
-    node.cells = [cell for cell in node.cells if cell.cell_type == "code"]
-    manager = AsyncKernelManager(
-        kernel_spec_manager=_ThisPython(),
-        transport="ipc",
-        ip=str(home / "kernel"),
-        connection_file=str(home / "kernel.json"),
-    )
-    client = NotebookClient(node, km=manager, shutdown_kernel="immediate")
-    with client.setup_kernel(cleanup_kc=True, cwd=str(folder), env=_environment(home, cache)):
-        _running.add(pid := _process_of(client))
+class _Report:
+    """What a run has said so far. The code that speaks is not trusted: only data are taken."""
+
+    def __init__(self, notebook: Notebook):
+        self.notebook = notebook
+        self.cells: dict[str, CellResult] = {}
+        self.values: dict[str, Any] = {}
+        self.kinds: dict[str, str] = {}
+        self.end: Event = {}
+        self.done = False
+        self.failures: list[Failure] = []
+
+    def take(self, event: Event) -> None:
+        getattr(self, f"_take_{event['event']}")(event)
+
+    def _take_starts(self, event: Event) -> None:
+        pass
+
+    def _take_ran(self, event: Event) -> None:
+        cell = self.notebook.code[event["cell"]]
+        self._add_faults(event, cell)
+        error = event["error"]
+        if error and not cell.must_raise:
+            self._add_error(cell, error, event["outputs"])
+        elif cell.must_raise and not error:
+            self._add(cell, f"raises nothing; it must raise {cell.raises}")
+        elif error and cell.raises not in error["bases"]:
+            self._add(cell, f"must raise {cell.raises}; it raised {_name(error)}", error["frames"])
         try:
-            if _stopping.is_set():  # while this kernel was starting
-                raise Failures([Failure(notebook.path, 1, "interrupted")])
-            yield client
-        finally:
-            # Shutting down politely waits for torch's threads; nothing here needs saving.
-            _running.discard(pid)
-            _kill_tree(pid)
+            safe = outputs.make_safe(event["outputs"] + _shown(error))
+        except outputs.UnsafeOutput as problem:
+            self._add(cell, str(problem))
+        else:
+            self.cells[cell.name] = CellResult(event["seconds"], safe)
+
+    def _take_done(self, event: Event) -> None:
+        self.done = True
+        self.values, self.kinds = event["values"], event["kinds"]
+        self._add_faults(event, self.notebook.code[-1])
+
+    def _take_ports(self, event: Event) -> None:
+        self._add_left(event["left"])
+
+    def _take_end(self, event: Event) -> None:
+        self.end = event
+
+    def check(self) -> None:
+        """Raises Failures if anything was wrong."""
+        end = self.end
+        if "problem" in end:
+            self.failures.append(Failure(self.notebook.path, 1, f"sandbox: {end['problem']}"))
+        elif not end:
+            reason = "sandbox: it ended without a word (killed from outside, or out of memory)"
+            self.failures.append(Failure(self.notebook.path, 1, reason))
+        else:
+            cell = self.notebook.code[end["cell"]]
+            if end["verdict"]:
+                self._add(cell, end["verdict"], self._stack(), end["output"])
+            elif end["status"] != 0 and not self.failures:
+                self._add(cell, _how_it_ended(end["status"]), self._stack(), end["output"])
+            elif not self.done and not self.failures:
+                self._add(cell, _how_it_ended(0), [], end["output"])
+            if not self.failures:  # a run that failed had no chance to stop what it started
+                self._add_left(end["left"])
+        if self.failures:
+            raise Failures(self.failures)
+
+    def _add(
+        self,
+        cell: Cell,
+        reason: str,
+        frames: list[tuple[str, int, str]] | None = None,
+        output: list[str] | None = None,
+    ) -> None:
+        """A failure at the innermost line of the notebook's, or where the cell begins.
+
+        Lines in the notebook's own modules on the way there are part of the detail.
+        """
+        frames = frames or []
+        label = self.notebook.label
+        line = next((at for name, at, _ in reversed(frames) if name == label), cell.line)
+        first, _, rest = outputs.without_ansi(reason).partition("\n")
+        details = [rest] if rest else []
+        details += [f"at {name}:{at}" for name, at, _ in frames if name != label]
+        details += ["last output:", *map(outputs.without_ansi, output)] if output else []
+        text = f'cell "{cell.name}": {first}'
+        self.failures.append(Failure(self.notebook.path, line, text, "\n".join(details)))
+
+    def _add_error(self, cell: Cell, error: Event, shown: list[Event]) -> None:
+        reason = _name(error)
+        if any(failure.reason == f'cell "{cell.name}": {reason}' for failure in self.failures):
+            return  # it was reported where it happened
+        text = "".join(o["text"] for o in shown if o["output_type"] == "stream")
+        self._add(cell, reason, error["frames"], text.splitlines()[-12:])
+
+    def _add_faults(self, event: Event, cell: Cell) -> None:
+        for fault in event["faults"]:
+            self._add(self._cell_of(fault["frames"], cell), fault["reason"], fault["frames"])
+
+    def _cell_of(self, frames: list[tuple[str, int, str]], otherwise: Cell) -> Cell:
+        """The cell in which the innermost line of the notebook's stands."""
+        line = next((at for name, at, _ in reversed(frames) if name == self.notebook.label), 0)
+        before = [cell for cell in self.notebook.code if cell.line <= line]
+        return before[-1] if before else otherwise
+
+    def _add_left(self, left: list[tuple[str, int]]) -> None:
+        for name, index in left:
+            self._add(self.notebook.code[index], f"left behind: {name}")
+
+    def _stack(self) -> list[tuple[str, int, str]]:
+        """The notebook's own lines in what faulthandler wrote, outermost first."""
+        found = FRAME.findall(self.end["stack"])
+        label = self.notebook.label
+        return [(name, int(line), "") for name, line in reversed(found) if name == label]
 
 
-def stop_all() -> None:
-    """Kill the kernels of all runs under way, in whatever thread; those runs fail."""
-    _stopping.set()
-    for pid in list(_running):
-        _kill_tree(pid)
-
-
-def _process_of(client: NotebookClient) -> int:
-    """The kernel's process id."""
-    provisioner: Any = client.km and client.km.provisioner
-    return int(provisioner.pid) if provisioner and provisioner.pid else 0
-
-
-def _kill_tree(pid: int) -> None:
-    """Kill a kernel and every process that it started."""
-    with suppress(psutil.NoSuchProcess):
-        for process in [*psutil.Process(pid).children(recursive=True), psutil.Process(pid)]:
-            with suppress(psutil.NoSuchProcess):
-                process.kill()
-
-
-def _environment(home: Path, cache: Path) -> dict[str, str]:
-    """Nothing of the builder's own variables but what a program needs to be found."""
-    path = os.pathsep.join([str(Path(sys.executable).parent), "/usr/local/bin:/usr/bin:/bin"])
-    return {
-        "PATH": path,
-        "HOME": str(home),
-        "TMPDIR": str(home),
-        "IPYTHONDIR": str(home / "ipython"),
-        "LANG": "C.UTF-8",
-        "MATPLOTLIBRC": str(HERE / "matplotlibrc"),
-        "MPLCONFIGDIR": str(cache / "matplotlib"),
-        # Two threads on a busy machine are many times slower than one.
-        "OMP_NUM_THREADS": "1",
-        "PYTHONHASHSEED": "0",
-        # Matplotlib writes this date, not today's, into its files.
-        "SOURCE_DATE_EPOCH": "0",
-        "TORCH_CPP_LOG_LEVEL": "ERROR",
-    }
-
-
-def _run_cell(
-    client: NotebookClient, notebook: Notebook, position: int, deadline: float
-) -> CellResult:
-    cell = notebook.code[position]
-    node = client.nb.cells[position]
-    client.timeout = max(1, int(deadline - time.monotonic()))
-    clock = time.perf_counter()
-    reason = ""
-    try:
-        client.execute_cell(node, position)
-    except CellExecutionError as error:
-        line, reason = _locate(notebook, cell, node), f"{error.ename}: {error.evalue}".strip(": ")
-    except CellTimeoutError:
-        line = cell.line
-        reason = f"time budget: not done after {PATIENCE} times the {notebook.seconds} s allowed"
-    except DeadKernelError:
-        line, reason = cell.line, "the kernel died (out of memory, a crash, or os._exit)"
-    else:
-        if "raises-exception" in cell.tags and not _error(node):
-            line, reason = cell.line, "is tagged raises-exception and raised nothing"
-    if reason:
-        first, _, rest = _without_ansi(reason).partition("\n")
-        detail = "\n".join(filter(None, [rest, _last_output(node)]))
-        path = notebook.path
-        raise Failures([Failure(path, line, f'cell "{cell.name}": {first}', detail)])
-    seconds = round(time.perf_counter() - clock, 3)
-    try:
-        return CellResult(cell.line, seconds, outputs.make_safe(node.outputs))
-    except ValueError as error:
-        reason = f'cell "{cell.name}": {error}'
-        raise Failures([Failure(notebook.path, cell.line, reason)]) from error
-
-
-def _without_ansi(text: str) -> str:
-    return outputs.ANSI.sub("", text)
-
-
-def _error(node: nbformat.NotebookNode) -> dict[str, Any] | None:
-    return next((o for o in node.outputs if o.output_type == "error"), None)
-
-
-def _locate(notebook: Notebook, cell: Cell, node: nbformat.NotebookNode) -> int:
-    """The line of the .py of the innermost frame that stands in the notebook itself."""
-    error = _error(node)
-    frames = FRAME.findall(_without_ansi("\n".join(error["traceback"]))) if error else []
-    if not frames:
-        return cell.line
-    count, line = map(int, frames[-1])
-    return notebook.code[count - 1].line + line - 1
-
-
-def _last_output(node: nbformat.NotebookNode) -> str:
-    text = "".join(o.text for o in node.outputs if o.output_type == "stream")
-    lines = _without_ansi(text).splitlines()[-LINES_OF_OUTPUT:]
-    return "\n".join(["last output:", *lines]) if lines else ""
-
-
-def _scalars(client: NotebookClient, position: int) -> dict[str, Any]:
-    """Ask the kernel for its final variables; the question leaves no trace in the notebook."""
-    code = (
-        "from qa.examples import scalars as _scalars\n"
-        "from IPython.display import display as _display\n"
-        "_display({'application/json': _scalars.as_json(globals())}, raw=True)"
+def _name(error: Event) -> str:
+    """The fault by its own name, then Python's text."""
+    text = f"{error['name']}: {error['text']}".strip(": ")
+    if error["name"] in ("NetworkError", "OutsideError"):
+        return str(error["text"])
+    if error["name"] == "CalledProcessError":
+        return f"failed command: {error['text']}"
+    named = NAMES_OF_ERRORS.get(error["errno"]) or next(
+        (NAMES_OF_TYPES[base] for base in error["bases"] if base in NAMES_OF_TYPES), ""
     )
-    question = nbformat.v4.new_code_cell(code)
-    client.nb.cells.append(question)
-    client.execute_cell(question, position)
-    answer = json.loads(question.outputs[0].data["application/json"])
-    return {name: decode_scalar(value) for name, value in answer.items()}
+    if not named and "can't allocate memory" in text:  # torch's own
+        named = "memory limit"
+    return f"{named}: {text}" if named else text
 
 
-class _PeakMemory(threading.Thread):
-    """Samples the memory of a process tree: the proportional set size, in bytes."""
+def _how_it_ended(status: int) -> str:
+    if status == ENGINE_FAULT << 8:
+        return "fault in the engine, not in the notebook"
+    if status and (number := status & 0x7F):
+        return f"the process crashed: {signal.Signals(number).name}"
+    return f"ends before its end: os._exit({status >> 8})"
 
-    def __init__(self, pid: int):
-        super().__init__(daemon=True)
-        self.process = psutil.Process(pid)
-        self.peak = 0
-        self._done = threading.Event()
 
-    def run(self) -> None:
-        while not self._done.wait(MEMORY_INTERVAL):
-            self._sample()
-
-    def _sample(self) -> None:
-        total = 0
-        with suppress(psutil.Error):
-            for process in [self.process, *self.process.children(recursive=True)]:
-                total += process.memory_full_info().pss
-        self.peak = max(self.peak, total)
-
-    def __enter__(self) -> _PeakMemory:
-        self.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._done.set()
-        self.join()
-        self._sample()
+def _shown(error: Event | None) -> list[Event]:
+    """The output of a cell that raised as it must."""
+    if not error:
+        return []
+    return [{"output_type": "error", "ename": error["name"], "evalue": error["text"]}]

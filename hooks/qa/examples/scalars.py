@@ -1,10 +1,10 @@
-"""Runs inside the kernel after the last cell: the final scalar variables, as JSON."""
+"""Which of a notebook's final variables a page may name: bool, int, float, str and Decimal."""
 
 from __future__ import annotations
 
-import json
 import math
 from decimal import Decimal
+from types import ModuleType
 from typing import Any
 
 LONGEST_TEXT = 1000
@@ -23,7 +23,25 @@ def _plain(value: Any) -> Any:
     return value if type(value) in (bool, int, float, str) else None
 
 
-def as_json(variables: dict[str, Any]) -> str:
-    """The scalars among `variables`, private ones left out."""
-    plain = {name: _plain(value) for name, value in list(variables.items()) if name[0] != "_"}
-    return json.dumps({name: value for name, value in plain.items() if value is not None})
+def _own(variables: dict[str, Any]) -> dict[str, Any]:
+    """The notebook's variables, without private ones and what IPython put there."""
+    return {
+        name: value
+        for name, value in list(variables.items())
+        if name[0] != "_" and name not in ("In", "Out", "get_ipython", "open")
+    }
+
+
+def scalars(variables: dict[str, Any]) -> dict[str, Any]:
+    """The scalars among `variables`, in JSON form."""
+    plain = {name: _plain(value) for name, value in _own(variables).items()}
+    return {name: value for name, value in plain.items() if value is not None}
+
+
+def kinds(variables: dict[str, Any]) -> dict[str, str]:
+    """Type names of all other data among `variables`; modules, classes and functions are none."""
+    return {
+        name: type(value).__name__
+        for name, value in _own(variables).items()
+        if _plain(value) is None and not isinstance(value, ModuleType | type) and not callable(value)
+    }

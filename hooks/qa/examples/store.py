@@ -10,26 +10,34 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+PARTIAL = ".partial"
+
 Scalar = bool | int | float | str | Decimal
 
 
 @dataclass(frozen=True)
 class CellResult:
-    """`outputs` are Jupyter outputs (nbformat 4) made safe for a page; `line` is in the .py."""
+    """`outputs` are Jupyter outputs (nbformat 4) made safe for a page."""
 
-    line: int
     seconds: float
     outputs: list[dict[str, Any]]
 
 
 @dataclass(frozen=True)
 class Result:
-    """One passed run. `started` is UTC in ISO 8601; `values` are the final scalar variables."""
+    """One passed run.
+
+    `values` are the final scalar variables, `kinds` the type names of the others. `seconds` are on
+    the clock, `processor_seconds` those of all its processes, `peak_memory_bytes` what it took
+    beside the libraries. `started` is UTC in ISO 8601.
+    """
 
     notebook: str
     cells: dict[str, CellResult]
     values: dict[str, Scalar]
+    kinds: dict[str, str]
     seconds: float
+    processor_seconds: float
     peak_memory_bytes: int
     started: str
     python: str
@@ -68,16 +76,20 @@ class Store:
         return Result(**record)
 
     def put(self, key: str, result: Result) -> None:
-        """Write aside and rename, so that a reader or a crash never sees half a record."""
         self.folder.mkdir(parents=True, exist_ok=True)
         text = json.dumps(asdict(result), default=_encode, ensure_ascii=False)
-        handle, temporary = tempfile.mkstemp(dir=self.folder, suffix=".partial")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(temporary).replace(self._path(key))
-        except BaseException:
-            Path(temporary).unlink()
-            raise
+        write_whole(self._path(key), text)
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write aside and rename, so that a reader or a crash never sees half a file."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=PARTIAL)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink()
+        raise

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import zip_longest
 from pathlib import Path
 
@@ -12,11 +12,24 @@ from qa.examples.notebook import Notebook
 from qa.examples.outputs import SVG, WEBP
 from qa.examples.store import Result, Scalar
 from qa.failures import Failure
+from qa.pages import code, records
+from qa.pages.code import SNIPPET
 from qa.pages.corpus import Corpus
-from qa.pages.page import Page
+from qa.pages.page import GENERATED, Page, options_of
 
-GENERIC_FENCES = {"mermaid", "questions", "cell"}
-SNIPPET = "--8<--"
+HEADER = {
+    "description?": str,
+    "sources?": [str],
+    # What MkDocs, Material and the search plugin read from it.
+    "title?": str,
+    "template?": str,
+    "icon?": str,
+    "status?": str,
+    "subtitle?": str,
+    "hide?": [str],
+    "tags?": [str],
+    "search?": {"boost?": object, "exclude?": True},
+}
 LINE_RANGE = re.compile(r'"[^"]+:\d+(:\d+)?"')
 
 
@@ -37,6 +50,7 @@ def check_pairs_of_languages(pages: dict[str, dict[str, Page]], docs: Path) -> I
 
 def _check_same(source: Page, other: Page) -> Iterator[Failure]:
     yield from _check_same_order(source, other)
+    yield from _check_same_code(source, other)
     yield from _check_same_content(source, other)
     yield from _check_same_content(other, source)
 
@@ -62,11 +76,27 @@ def _check_same_order(source: Page, other: Page) -> Iterator[Failure]:
                 break
 
 
+def _check_same_code(source: Page, other: Page) -> Iterator[Failure]:
+    """Comments are translated, code is not; of a diagram only the kind must agree."""
+    for ours, theirs in zip(source.fences, other.fences, strict=False):
+        if ours.language != theirs.language:
+            return  # The order differs, which is another fault.
+        what = "diagram" if ours.language == "mermaid" else "code"
+        pairs = zip_longest(code.essence(ours), code.essence(theirs))
+        for our, their in pairs:
+            if (our and our[0]) != (their and their[0]):
+                text, line = their or ("nothing", theirs.end)
+                shown = our[0].strip() if our else "nothing"
+                reason = f'{what} "{text.strip()}" where {source.language} has "{shown}"'
+                yield Failure(other.path, line, reason)
+                break
+
+
 def _check_same_content(page: Page, lacks: Page) -> Iterator[Failure]:
     """Values and links may stand in another order, but none is missing."""
     for what, here, there in (
         ("value", _lines_of_values(page), _lines_of_values(lacks)),
-        ("link", dict(page.links), dict(lacks.links)),
+        ("link", _lines_of_links(page), _lines_of_links(lacks)),
     ):
         for name in here.keys() - there.keys():
             reason = f'{what} "{name}" is not on the page in {lacks.language}'
@@ -77,10 +107,26 @@ def _lines_of_values(page: Page) -> dict[str, int]:
     return {value.name: value.line for value in page.values}
 
 
+def _lines_of_links(page: Page) -> dict[str, int]:
+    return {link.target: link.line for link in page.markup.links}
+
+
+def check_header(page: Page) -> Iterator[Failure]:
+    yield from records.check(page.path, page.meta, HEADER, "the front matter")
+    if page.sources and "description" not in page.meta:
+        reason = "has sources and no description, which search engines and link previews show"
+        yield Failure(page.path, page.meta_line("sources"), reason)
+
+
 def check_fences(page: Page, corpus: Corpus) -> Iterator[Failure]:
     """A block of code that nothing runs or checks does not belong on a page."""
     for fence in page.fences:
-        if fence.language not in GENERIC_FENCES and not fence.text.strip().startswith(SNIPPET):
+        known = options_of(fence.language)
+        for option in fence.options.keys() - set(known):
+            takes = f"it takes {', '.join(known)}" if known else "it takes none"
+            reason = f'fence "{fence.language}" has no option "{option}"; {takes}'
+            yield Failure(page.path, fence.line, reason)
+        if fence.language not in GENERATED and not fence.text.strip().startswith(SNIPPET):
             reason = (
                 f'fence "{fence.language or "without language"}" is neither a cell, a diagram nor '
                 f"a file included by {SNIPPET}: put the code into the notebook"
@@ -92,8 +138,9 @@ def check_fences(page: Page, corpus: Corpus) -> Iterator[Failure]:
                 "it with --8<-- [start:name] and [end:name], and include file:name"
             )
             yield Failure(page.path, fence.line, reason)
-        if fence.language == "questions" and fence.options.get("document") not in corpus.documents:
-            reason = f'no document "{fence.options.get("document", "")}" in {corpus.path.name}'
+        document = fence.options.get("document", "")
+        if fence.language == "questions" and document not in (corpus.documents or [document]):
+            reason = f'no document "{document}" in {corpus.path.name}'
             yield Failure(page.path, fence.line, reason)
 
 
@@ -118,16 +165,33 @@ def check_cells(page: Page, notebook: Notebook, result: Result | None) -> Iterat
         yield Failure(page.path, page.first, f"shows no cell of {notebook.path.name}")
 
 
-def check_values(page: Page, values: dict[str, Scalar], origin: str) -> Iterator[Failure]:
-    """Each `{{ name:format }}` names a value that can be written so; `origin` says whose."""
+def check_values(
+    page: Page,
+    values: Mapping[str, Scalar],
+    origin: str,
+    kinds: Mapping[str, str] | None = None,
+) -> Iterator[Failure]:
+    """Each `{{ name:format }}` names a value that can be written so; `origin` says whose.
+
+    `kinds` names the types of the variables there that are no scalars.
+    """
+    kinds = kinds or {}
     for value in page.values:
-        if value.name not in values:
-            reason = f'no value "{value.name}": it is no final scalar variable of {origin}'
+        name = value.name
+        if name in values:
+            try:
+                format(values[name], value.format)
+            except (ValueError, TypeError) as error:
+                kind = type(values[name]).__name__
+                reason = f'value "{name}" ({kind}) cannot be written as "{value.format}": {error}'
+                yield Failure(page.path, value.line, reason)
+        elif name in kinds:
+            article = "an" if kinds[name][0].lower() in "aeiou" else "a"
+            reason = (
+                f'value "{name}" is {article} {kinds[name]}, not a scalar: '
+                "name one of its numbers in the notebook"
+            )
             yield Failure(page.path, value.line, reason)
-            continue
-        try:
-            format(values[value.name], value.format)
-        except (ValueError, TypeError) as error:
-            kind = type(values[value.name]).__name__
-            reason = f'value "{value.name}" ({kind}) cannot be written as "{value.format}": {error}'
+        else:
+            reason = f'no value "{name}": it is no final scalar variable of {origin}'
             yield Failure(page.path, value.line, reason)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
-
 from qa import LANGUAGES
 from qa.failures import Failure, Failures
+from qa.pages import records
 from qa.pages.page import Page
+
+TEXTS: dict[str, object] = {language: str for language in LANGUAGES}
+QUESTION = {"id": str, **TEXTS, "open?": True}
+FORM = {"documents": [{"id": str, "title": TEXTS, "questions": [QUESTION]}]}
 
 
 @dataclass(frozen=True)
@@ -20,6 +22,8 @@ class Question:
     id: str
     text: dict[str, str]
     line: int
+    open: int | None
+    """The line of `open: true`, which a question has as long as no page answers it."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +31,6 @@ class Document:
     id: str
     title: dict[str, str]
     questions: tuple[Question, ...]
-    line: int
 
 
 @dataclass
@@ -49,29 +52,27 @@ class Corpus:
 
 def read(path: Path) -> Corpus:
     """Raises Failures, with lines, if the file does not have its form or an id stands twice."""
-    text = path.read_text(encoding="utf-8")
-    lines = {m[1]: text.count("\n", 0, m.start(1)) + 1 for m in re.finditer(r"id: *(\w+)", text)}
-    try:
-        documents = {
-            entry["id"]: Document(
-                entry["id"],
-                {language: entry["title"][language] for language in LANGUAGES},
-                tuple(
-                    Question(q["id"], {lang: q[lang] for lang in LANGUAGES}, lines[q["id"]])
-                    for q in entry["questions"]
-                ),
-                lines[entry["id"]],
-            )
-            for entry in yaml.safe_load(text)["documents"]
-        }
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise Failures([Failure(path, line, f"no YAML: {error.problem}")]) from error
-    except (KeyError, TypeError) as error:
-        reason = f"not a list of documents with questions in {', '.join(LANGUAGES)}: {error!r}"
-        raise Failures([Failure(path, 1, reason)]) from error
+    found = records.parse(path, path.read_text(encoding="utf-8"))
+    failures = list(records.check(path, found, FORM, "the file"))
+    if failures:
+        raise Failures(failures)
+    documents = {
+        entry["id"]: Document(
+            entry["id"],
+            {language: entry["title"][language] for language in LANGUAGES},
+            tuple(
+                Question(
+                    question["id"],
+                    {language: question[language] for language in LANGUAGES},
+                    question.lines["id"],
+                    question.lines.get("open"),
+                )
+                for question in entry["questions"]
+            ),
+        )
+        for entry in found["documents"]
+    }
     seen: set[str] = set()
-    failures = []
     for question in (q for document in documents.values() for q in document.questions):
         if question.id in seen:
             failures.append(Failure(path, question.line, f"question {question.id} stands twice"))
@@ -93,3 +94,18 @@ def link_answers(corpus: Corpus, pages: Iterable[Page]) -> list[Failure]:
             elif page.name not in corpus.answers[source]:
                 corpus.answers[source].append(page.name)
     return failures
+
+
+def check_open(corpus: Corpus) -> Iterator[Failure]:
+    """`open: true` tells a question not answered yet from one whose answer got lost."""
+    for question in corpus.questions.values():
+        answers = corpus.answers[question.id]
+        if question.open and answers:
+            reason = f'question {question.id} is answered by {", ".join(answers)}: remove "open"'
+            yield Failure(corpus.path, question.open, reason)
+        elif not question.open and not answers:
+            reason = (
+                f"no page answers question {question.id}: put it into the sources of one, "
+                'or mark it "open: true"'
+            )
+            yield Failure(corpus.path, question.line, reason)

@@ -6,19 +6,33 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-
-import yaml
 
 from qa.failures import Failure, Failures
+from qa.pages import markup, records
+from qa.pages.markup import Markup
+from qa.pages.records import Record
 
 FENCE = re.compile(r"^(?P<indent> *)(?P<marks>`{3,}|~{3,}) *(?P<header>[^`]*)$")
 HEADER = re.compile(r'^(?P<language>[\w.+-]*)(?P<options>(?: +\w+="[^"]*")*) *$')
 OPTION = re.compile(r'(\w+)="([^"]*)"')
-HEADING = re.compile(r"^(?P<level>#{1,6}) +(?P<title>.*?)(?: +\{ *#(?P<anchor>[\w-]+) *\})? *$")
-LINK = re.compile(r"\]\(<?([^)\s>]+)")
+HEADING = re.compile(
+    r"^(?P<level>#{1,6}) +(?P<title>.*?)(?: +\{:?[^{}#]*#(?P<anchor>[\w-]+)[^{}]*\})? *$"
+)
 INLINE_CODE = re.compile(r"(`+)(?!`).+?(?<!`)\1(?!`)")
 VALUE = re.compile(r"(?<!\\)\{\{ *(?P<name>[A-Za-z_]\w*) *(?::(?P<format>[^{}]*))?\}\}")
+
+GENERATED = {"cell": ("name",), "mermaid": (), "questions": ("document",), "terms": ()}
+"""Fences that become something else than a block of code, with their options."""
+HIGHLIGHT = ("title", "linenums", "hl_lines")
+"""Options of a block of code that Material understands."""
+HOW_CHECKED = {"python": "raises", "yaml": "schema"}
+"""The option, by language, that says how a block of code is checked; the others give a reason."""
+
+
+def options_of(language: str) -> tuple[str, ...]:
+    if language in GENERATED:
+        return GENERATED[language]
+    return (HOW_CHECKED.get(language, "reason"), *HIGHLIGHT)
 
 
 @dataclass(frozen=True)
@@ -58,15 +72,14 @@ class Page:
     path: Path
     language: str
     name: str
-    meta: dict[str, Any]
+    meta: Record
     lines: list[str]
     first: int
     """The line of the file at which the text after the front matter begins."""
     fences: list[Fence] = field(default_factory=list)
     values: list[Value] = field(default_factory=list)
     sections: list[Section] = field(default_factory=list)
-    links: list[tuple[str, int]] = field(default_factory=list)
-    """Targets and lines."""
+    markup: Markup = field(default_factory=Markup)
 
     @property
     def title(self) -> str:
@@ -80,10 +93,13 @@ class Page:
     def cells(self) -> list[Fence]:
         return [fence for fence in self.fences if fence.language == "cell"]
 
+    @property
+    def shows_terms(self) -> bool:
+        return any(fence.language == "terms" for fence in self.fences)
+
     def meta_line(self, key: str) -> int:
         """The line of the front matter on which `key` stands."""
-        head = self.path.read_text(encoding="utf-8").splitlines()[: self.first - 1]
-        return next((n for n, line in enumerate(head, 1) if line.startswith(f"{key}:")), 1)
+        return self.meta.lines.get(key, 1)
 
 
 def read(path: Path, language: str, name: str) -> Page:
@@ -95,27 +111,31 @@ def read(path: Path, language: str, name: str) -> Page:
     return scan(Page(path, language, name, meta, text.splitlines()[first - 1 :], first))
 
 
-def _front_matter(path: Path, text: str) -> tuple[dict[str, Any], int]:
+def _front_matter(path: Path, text: str) -> tuple[Record, int]:
     lines = text.splitlines()
     if not lines or lines[0] != "---":
-        return {}, 1
+        return Record(), 1
     try:
         end = lines.index("---", 1)
-        meta = yaml.safe_load("\n".join(lines[1:end])) or {}
     except ValueError as error:
         raise Failures([Failure(path, 1, "front matter is never closed by ---")]) from error
-    except yaml.YAMLError as error:
-        line = error.problem_mark.line + 2 if isinstance(error, yaml.MarkedYAMLError) else 1  # type: ignore[union-attr]
-        problem = getattr(error, "problem", error)
-        raise Failures([Failure(path, line, f"front matter is no YAML: {problem}")]) from error
-    if not isinstance(meta, dict):
+    # The empty line in place of the first --- keeps the lines of the file.
+    meta = records.parse(path, "\n".join(["", *lines[1:end]]), "front matter is no YAML")
+    if meta is None:
+        meta = Record()
+    if not isinstance(meta, Record):
         raise Failures([Failure(path, 1, "front matter is no mapping of names to values")])
+    if "sources" in meta:
+        line = meta.lines["sources"]
+        if faults := list(records.check(path, meta["sources"], [str], "sources", line)):
+            raise Failures(faults)
     return meta, end + 2
 
 
 def scan(page: Page) -> Page:
-    """Fill in `fences`, `values`, `sections` and `links`. Raises Failures."""
+    """Fill in `fences`, `values`, `sections` and `markup`. Raises Failures."""
     failures: list[Failure] = []
+    prose = [""] * len(page.lines)
     opened: tuple[int, re.Match[str]] | None = None
     for number, line in enumerate(page.lines, page.first):
         match = FENCE.match(line)
@@ -132,11 +152,12 @@ def scan(page: Page) -> Page:
                     failures += error.failures
             elif opening["header"].startswith("cell"):
                 page.values += _values(number, line)
+                prose[number - page.first] = line
         elif match:
             opened = number, match
         else:
             page.values += _values(number, line)
-            page.links += [(target, number) for target in LINK.findall(line)]
+            prose[number - page.first] = line
             if heading := HEADING.match(line):
                 level, title = len(heading["level"]), heading["title"]
                 page.sections.append(Section(number, level, title, heading["anchor"] or ""))
@@ -144,6 +165,7 @@ def scan(page: Page) -> Page:
         failures.append(Failure(page.path, opened[0], "fence is never closed"))
     if failures:
         raise Failures(failures)
+    page.markup = markup.read("\n".join(prose), page.first)
     return page
 
 
@@ -160,6 +182,6 @@ def _fence(path: Path, start: int, end: int, opening: re.Match[str], text: list[
         reason = f'fence header not understood: {opening["header"].strip()} (write: name="value")'
         raise Failures([Failure(path, start, reason)])
     language, options = header["language"], dict(OPTION.findall(header["options"]))
-    if language in ("cell", "questions") and opening["indent"]:
+    if language in GENERATED.keys() - {"mermaid"} and opening["indent"]:
         raise Failures([Failure(path, start, f"a {language} fence must not be indented")])
     return Fence(start, end, language, options, "\n".join(text))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import posixpath
+import re
 from typing import Any
 
 from qa.examples.notebook import Notebook
@@ -12,6 +13,10 @@ from qa.examples.store import CellResult, Result, Scalar
 from qa.pages.corpus import Corpus
 from qa.pages.figures import figure_html
 from qa.pages.page import Fence, Page
+from qa.pages.terms import Terms
+
+OWN_OPTION = re.compile(r' +(?:raises|schema|reason)="[^"]*"')
+"""Options of blocks of code that are for the checks; the highlighter would refuse the block."""
 
 WORDS = {
     "zh": {
@@ -48,6 +53,7 @@ def render(
     notebook: Notebook | None,
     result: Result | None,
     corpus: Corpus,
+    terms: Terms,
     titles: dict[str, str],
     to_root: str,
 ) -> str:
@@ -76,8 +82,10 @@ def render(
                 out += _run_line(page, notebook, result, to_root)
         elif fence.language == "questions":
             out += _questions(page, fence.options["document"], corpus, titles)
+        elif fence.language == "terms":
+            out += _terms(page, terms)
         else:
-            out += body
+            out += [OWN_OPTION.sub("", body[0]), *body[1:]]
     return "\n".join(out) + "\n"
 
 
@@ -191,3 +199,17 @@ def _questions(page: Page, document: str, corpus: Corpus, titles: dict[str, str]
         )
     head = {"zh": "| 编号 | 问题 | 回答 |", "en": "| No. | Question | Answer |"}[page.language]
     return [head, "| --- | --- | --- |", *out]
+
+
+def _terms(page: Page, terms: Terms) -> list[str]:
+    out = ['<dl class="qa-terms">']
+    for identifier, term in terms.by_id.items():
+        names = [html.escape(term.name[page.language])]
+        names += [
+            f'<span lang="{language}">{html.escape(name)}</span>'
+            for language, name in term.name.items()
+            if language != page.language
+        ]
+        out.append(f'<dt id="{identifier}">{" · ".join(names)}</dt>')
+        out.append(f"<dd>{html.escape(term.definition[page.language])}</dd>")
+    return [*out, "</dl>", ""]

@@ -1,0 +1,221 @@
+"""Shut a process in: its own network, processes and files, by Linux namespaces.
+
+What a sandboxed process sees: loopback and nothing behind it; its own processes; programs and
+libraries, read-only; one writable folder in memory, of limited size. It runs as an ordinary user
+without capabilities whoever builds, and the kernel kills all that is left when its init process ends.
+See namespaces(7), user_namespaces(7) and mount_setattr(2). It needs Linux 5.12 and user namespaces.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import fcntl
+import os
+import resource
+import socket
+import struct
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+WORK, HOME = Path("/tmp/work"), Path("/tmp/home")
+"""The working folder and the home inside; the same for every run, so that paths in outputs are."""
+
+ENGINE_FAULT = 70
+"""Exit status of a run when not the notebook but the engine is at fault (EX_SOFTWARE)."""
+
+USER = 1000
+SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/sys/devices/system")
+SETTINGS = ("alternatives", "fonts", "ssl", "ld.so.cache", "ld.so.conf", "ld.so.conf.d")
+SETTINGS += ("localtime", "mime.types", "nsswitch.conf", "protocols", "services")
+"""What of /etc is seen: nothing that holds a secret."""
+WRITTEN = {
+    "passwd": f"user:x:{USER}:{USER}::{HOME}:/bin/sh\nnobody:x:65534:65534::/:/bin/false\n",
+    "group": f"user:x:{USER}:\nnogroup:x:65534:\n",
+    "hosts": "127.0.0.1 localhost\n::1 localhost\n",
+}
+DEVICES = ("null", "zero", "full", "random", "urandom")
+
+# From the headers of Linux; these are the same on all its architectures.
+CLONE_NEWNS, CLONE_NEWUTS, CLONE_NEWIPC = 0x00020000, 0x04000000, 0x08000000
+CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET = 0x10000000, 0x20000000, 0x40000000
+MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_BIND, MS_REC, MS_PRIVATE = 1, 2, 4, 8, 4096, 1 << 14, 1 << 18
+MNT_DETACH = 2
+MOUNT_ATTR_RDONLY, MOUNT_ATTR_NOSUID = 1, 2
+SYS_MOUNT_SETATTR = 442
+AT_FDCWD, AT_RECURSIVE = -100, 0x8000
+PR_SET_DUMPABLE, PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS = 4, 36, 38
+SIOCSIFFLAGS, IFF_UP, IFF_RUNNING = 0x8914, 0x1, 0x40
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one run may take: seconds, bytes, numbers.
+
+    `memory` counts what the run adds to the libraries that were loaded when it began.
+    """
+
+    processor_seconds: float
+    clock_seconds: float
+    memory: int = 2 << 30
+    disk: int = 1 << 30
+    output: int = 1 << 20
+    report: int = 64 << 20
+    """All that is shown, figures included."""
+    processes: int = 512
+
+
+def limits_of(budget: float) -> Limits:
+    """`budget`: the processor time in seconds that an example claims. A slow machine may need twice
+    as much, and a busy one makes it wait."""
+    return Limits(2 * budget, 4 * budget)
+
+
+class IsolationError(OSError):
+    """This system cannot isolate; the text says at which step, and why."""
+
+
+def _call(step: str, function: str, *arguments: object) -> int:
+    result: int = getattr(_libc, function)(*arguments)
+    if result < 0:
+        code = ctypes.get_errno()
+        raise IsolationError(code, f"{step}: {os.strerror(code)}")
+    return result
+
+
+def unshare() -> None:
+    """Leave the builder's namespaces. The next child is the init process of the new ones."""
+    user, group = os.geteuid(), os.getegid()
+    flags = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS
+    _call("new namespaces", "unshare", flags)
+    try:
+        Path("/proc/self/setgroups").write_text("deny")
+        Path("/proc/self/uid_map").write_text(f"{USER} {user} 1")
+        Path("/proc/self/gid_map").write_text(f"{USER} {group} 1")
+    except OSError as error:
+        raise IsolationError(error.errno, f"user mapping: {error.strerror}") from error
+
+
+def enter(limits: Limits) -> None:
+    """In the init process: build the file system, raise loopback, then hide from the run."""
+    _raise_loopback()
+    socket.sethostname("localhost")
+    _build_root(limits)
+    # Each of these is a second hurdle; where the kernel is too old to have it, others stand.
+    for setting, value in (("kernel/pid_max", limits.processes), ("user/max_user_namespaces", 0)):
+        with suppress(OSError):
+            Path("/proc/sys", setting).write_text(str(value))
+    _set_readonly("/proc")
+    _call("hide memory", "prctl", PR_SET_DUMPABLE, 0, 0, 0, 0)
+
+
+def adopt_orphans() -> None:
+    """Make this process the parent of all orphans below it, as an init process is."""
+    _libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def drop_privileges() -> None:
+    """Give up all capabilities, for this process and all that it will start.
+
+    It can be observed again by its supervisor, from which it was forked.
+    """
+    _call("be observable", "prctl", PR_SET_DUMPABLE, 1, 0, 0, 0)
+    _call("no new privileges", "prctl", PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    header = struct.pack("=Ii", 0x20080522, 0)  # _LINUX_CAPABILITY_VERSION_3, this process
+    _call("drop capabilities", "capset", header, bytes(24))
+
+
+def set_resource_limits(limits: Limits) -> None:
+    """The hard limits that the kernel keeps a process to, set for this one and its children."""
+    data = limits.memory * 2 + _data_size()  # the supervisor's measure is exact, but comes later
+    for kind, value in (
+        (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_DATA, data),
+        (resource.RLIMIT_FSIZE, limits.disk),
+        (resource.RLIMIT_NPROC, limits.processes),
+    ):
+        hard = resource.getrlimit(kind)[1]
+        value = value if hard == resource.RLIM_INFINITY else min(value, hard)
+        resource.setrlimit(kind, (value, value))
+
+
+def _data_size() -> int:
+    pages = int(Path("/proc/self/statm").read_text().split()[5])
+    return pages * resource.getpagesize()
+
+
+def _raise_loopback() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
+        request = struct.pack("16sh14x", b"lo", IFF_UP | IFF_RUNNING)
+        fcntl.ioctl(control, SIOCSIFFLAGS, request)
+
+
+def _build_root(limits: Limits) -> None:
+    """Replace the root by a folder in memory that holds what SYSTEM and `_python` name."""
+    _mount("none", "/", flags=MS_REC | MS_PRIVATE)
+    _mount("tmpfs", "/tmp", "tmpfs", MS_NOSUID, "size=1m,mode=755")
+    Path("/tmp/old").mkdir()
+    # pivot_root(2) has no wrapper in the C library; its number differs between architectures.
+    number = {"x86_64": 155, "aarch64": 41}[os.uname().machine]
+    _call("new root", "syscall", number, b"/tmp", b"/tmp/old")
+    os.chdir("/")
+    for folder in ("proc", "dev", "etc", "tmp"):
+        Path("/", folder).mkdir()
+    for path in (*SYSTEM, *_python(), *(f"/etc/{name}" for name in SETTINGS)):
+        _show(Path(path))
+    for name, text in WRITTEN.items():
+        Path("/etc", name).write_text(text)
+    _mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
+    for name in DEVICES:
+        Path("/dev", name).touch()
+        _mount(f"/old/dev/{name}", f"/dev/{name}", flags=MS_BIND)
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        Path("/dev", name).symlink_to(f"/proc/self/fd/{number}")
+    Path("/dev/fd").symlink_to("/proc/self/fd")
+    _call("hide the old root", "umount2", b"/old", MNT_DETACH)
+    Path("/old").rmdir()
+    for folder in ("/tmp", "/dev/shm"):
+        Path(folder).mkdir(exist_ok=True)
+        _mount("tmpfs", folder, "tmpfs", MS_NOSUID | MS_NODEV, f"size={limits.disk},mode=700")
+    _call("read-only root", "mount", b"none", b"/", None, MS_BIND | 32 | MS_RDONLY | MS_NOSUID, None)
+
+
+def _python() -> Iterator[str]:
+    """Where this Python and its packages lie, outermost first."""
+    places = {sys.prefix, sys.base_prefix, str(Path(sys.executable).resolve().parent.parent)}
+    shown = [Path(path) for path in SYSTEM]
+    for place in sorted(places):
+        if not any(Path(place).is_relative_to(path) for path in shown):
+            shown.append(Path(place))
+            yield place
+
+
+def _show(path: Path) -> None:
+    """Let `path` of the old root be seen under the same name, read-only."""
+    old = Path("/old") / path.relative_to("/")
+    if old.is_symlink():
+        path.symlink_to(old.readlink())
+    elif old.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if old.is_dir():
+            path.mkdir(exist_ok=True)
+        else:
+            path.touch()
+        _mount(str(old), str(path), flags=MS_BIND | MS_REC)
+        _set_readonly(str(path))
+
+
+def _mount(source: str, target: str, kind: str = "", flags: int = 0, options: str = "") -> None:
+    names = (source.encode(), target.encode(), kind.encode() or None)
+    _call(f"mount {target}", "mount", *names, ctypes.c_ulong(flags), options.encode() or None)
+
+
+def _set_readonly(path: str) -> None:
+    """For the mount at `path` and all below it."""
+    attributes = struct.pack("=QQQQ", MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID, 0, 0, 0)
+    arguments = (SYS_MOUNT_SETATTR, AT_FDCWD, path.encode(), AT_RECURSIVE, attributes)
+    _call(f"read-only {path}", "syscall", *arguments, ctypes.c_size_t(len(attributes)))

@@ -1,0 +1,389 @@
+"""The first process of a sandbox: starts the run, keeps it to its limits, and ends all of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import shutil
+import signal
+import socket
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NoReturn
+
+import psutil
+
+from qa.examples import cells, sandbox
+from qa.examples.notebook import Notebook
+from qa.examples.sandbox import Limits
+
+TICK = 0.1
+"""Seconds between two looks at what the run has used; its events and its end are seen at once."""
+GRACE = 2.0
+"""Seconds in which what the run started may end after it."""
+LINES_OF_OUTPUT = 12
+EVENTS = ("starts", "ran", "done")
+"""What a run may say; the rest is the supervisor's to say."""
+RESAMPLE = 1.1
+
+Event = dict[str, Any]
+
+
+def run_in_sandbox(
+    connection: socket.socket, notebook: Notebook, limits: Limits, isolate: bool, fonts: Path
+) -> NoReturn:
+    """Forked from the server: run the notebook, send its events as lines of JSON, and end.
+
+    The last event is `end`. `fonts` is Matplotlib's folder in the builder's cache.
+    """
+    try:
+        if isolate:
+            sandbox.unshare()
+            if os.fork():
+                os._exit(0)
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # the run could send it
+            cache = _read_folder(fonts)
+            sandbox.enter(limits)
+            top = sandbox.WORK.parent
+        else:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            sandbox.adopt_orphans()
+            cache = _read_folder(fonts)
+            top = Path(tempfile.mkdtemp(prefix="qa-")).resolve()
+        try:
+            _fill(top, notebook, cache)
+            _Supervisor(connection, notebook, limits, top).run()
+        finally:
+            if not isolate:
+                _kill_descendants()
+                shutil.rmtree(top, ignore_errors=True)
+    except BaseException as error:
+        problem = f"{type(error).__name__}: {error}"
+        with suppress(OSError):
+            connection.sendall(json.dumps({"event": "end", "problem": problem}).encode() + b"\n")
+    os._exit(0)  # as an init process: the kernel kills what is left
+
+
+def isolation_problem() -> str:
+    """Why this system cannot isolate, found by trying; empty if it can."""
+    result, answer = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            sandbox.unshare()
+            child = os.fork()
+            if child == 0:
+                sandbox.enter(Limits(1, 1))
+                sandbox.drop_privileges()
+                os._exit(0)
+            os._exit(os.waitpid(child, 0)[1] and 1)
+        except OSError as error:
+            os.write(answer, str(error).encode())
+        os._exit(1)
+    os.close(answer)
+    status = os.waitpid(pid, 0)[1]
+    with open(result) as stream:
+        problem = stream.read()
+    return problem or ("" if status == 0 else "the sandbox died while it was being built")
+
+
+def _read_folder(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.glob("*.json")}
+
+
+def _fill(top: Path, notebook: Notebook, fonts: dict[str, bytes]) -> None:
+    """The run's folder: its files, and a home with the list of fonts that Matplotlib made."""
+    contents = {f"work/{name}": file.content for name, file in notebook.files.items()}
+    contents |= {f"home/.config/matplotlib/{name}": content for name, content in fonts.items()}
+    (top / "work").mkdir()
+    (top / "home").mkdir()
+    for name, content in contents.items():
+        path = top / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+
+
+def _enter_folder(top: Path) -> None:
+    """Make this process, forked from a server that stands elsewhere, one that started here."""
+    import multiprocessing.process
+    import random
+
+    work = str(top / "work")
+    os.chdir(work)
+    os.environ.update(HOME=str(top / "home"), TMPDIR=str(top), PWD=work)
+    os.environ.update(MPLCONFIGDIR=str(top / "home/.config/matplotlib"))
+    os.environ.update(IPYTHONDIR=str(top / "home/.ipython"))
+    tempfile.tempdir = None
+    sys.path.insert(0, work)
+    sys.argv = [""]
+    sys.dont_write_bytecode = True
+    multiprocessing.process.ORIGINAL_DIR = work  # type: ignore[attr-defined]
+    random.seed()
+    if numpy := sys.modules.get("numpy"):
+        numpy.random.seed()
+
+
+class _Supervisor:
+    """Relays the run's events, and adds what only an observer can know."""
+
+    def __init__(self, connection: socket.socket, notebook: Notebook, limits: Limits, top: Path):
+        self.connection = connection
+        self.notebook = notebook
+        self.limits = limits
+        self.top = top
+        self.cell = 0
+        self.position = 0  # of the running cell's output
+        self.seen: dict[str, int] = {}  # processes and ports, and the cell after which first seen
+        self.peak = 0
+        self.sampled = 0
+        self.status: int | None = None
+
+    def run(self) -> None:
+        self.output = os.memfd_create("output")
+        self.stack = os.memfd_create("stack")
+        reports, report = os.pipe()
+        answer, self.answers = os.pipe()
+        self.started = time.monotonic()
+        self.pid = os.fork()
+        if self.pid == 0:
+            _run_cells(self.notebook, self.limits, self.top, self.output, self.stack, report, answer)
+        os.close(report)
+        os.close(answer)
+        self.process = psutil.Process(self.pid)
+        self.before = self.process.memory_info().rss
+        verdict = self._relay(reports)
+        if verdict:
+            self._ask_where()
+        left = [] if verdict else self._wait_for_all()
+        _kill_descendants()
+        self._reap()
+        self._send(
+            event="end",
+            cell=self.cell,
+            verdict=verdict,
+            stack=_read(self.stack),
+            status=self.status,
+            left=left,
+            output=_read(self.output, self.position).splitlines()[-LINES_OF_OUTPUT:],
+            processor_seconds=round(self._processor_seconds(), 3),
+            peak_memory=self.peak,
+        )
+
+    def _send(self, **event: object) -> None:
+        self.connection.sendall(json.dumps(event).encode() + b"\n")
+
+    def _relay(self, reports: int) -> str:
+        """Pass events on until the run ends; returns which limit it broke, if any."""
+        os.set_blocking(reports, False)
+        poll = select.poll()
+        poll.register(reports, select.POLLIN)
+        poll.register(self.connection, select.POLLRDHUP)
+        poll.register(os.pidfd_open(self.pid), select.POLLIN)
+        buffer, size = b"", 0
+        looked = time.monotonic()
+        while True:
+            wait = 0 if b"\n" in buffer else TICK * 1000
+            if self.connection.fileno() in dict(poll.poll(wait)):
+                raise ConnectionAbortedError("the builder is gone")
+            self._reap()
+            while chunk := _read_some(reports):
+                size += len(chunk)
+                if size > 2 * self.limits.report:  # the run itself stops before that
+                    return f"flood of output: more than {self.limits.report >> 20} MiB"
+                buffer += chunk
+            if b"\n" in buffer:
+                line, _, buffer = buffer.partition(b"\n")
+                self._pass_on(line)
+            elif self.status is not None:
+                return ""
+            if time.monotonic() > looked + TICK:
+                if verdict := self._broken_limit():
+                    return verdict
+                looked = time.monotonic()
+
+    def _pass_on(self, line: bytes) -> None:
+        event = json.loads(line)
+        if event["event"] not in EVENTS:
+            raise ValueError(f"the run reports {event['event']!r}")
+        if event["event"] == "starts":
+            self.cell = event["cell"]
+        self.connection.sendall(line + b"\n")
+        if event["event"] == "ran":
+            self.position = os.fstat(self.output).st_size
+        if event["event"] in ("ran", "done"):
+            self._note_processes_and_ports()
+        if event["event"] == "done":
+            ports = [name for name in self._ports() if name in self.seen]
+            self._send(event="ports", left=[(name, self.seen[name]) for name in ports])
+        os.write(self.answers, b".")
+
+    def _reap(self) -> None:
+        """Collect the run and, as an init process, every orphan."""
+        with suppress(ChildProcessError):
+            while True:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+                if pid == 0:
+                    return
+                if pid == self.pid:
+                    self.status = status
+
+    def _others(self) -> list[psutil.Process]:
+        """All processes of the run but its first."""
+        found = psutil.Process().children(recursive=True)
+        return [process for process in found if process.pid != self.pid]
+
+    def _broken_limit(self) -> str:
+        limits, others = self.limits, self._others()
+        if self._processor_seconds(others) > limits.processor_seconds:
+            return f"time budget: more than {limits.processor_seconds:g} s of processor time"
+        if time.monotonic() - self.started > limits.clock_seconds:
+            return f"time budget: not done after {limits.clock_seconds:g} s"
+        if os.fstat(self.output).st_size > limits.output:
+            return f"flood of output: more than {limits.output >> 10} KiB"
+        if len(others) >= limits.processes // 2:
+            return f"process limit: more than {limits.processes // 2} at once"
+        if self._memory(others) > limits.memory:
+            return f"memory limit: more than {limits.memory >> 20} MiB"
+        return ""
+
+    def _processor_seconds(self, others: list[psutil.Process] | None = None) -> float:
+        """Of all processes of the run, those that ended included."""
+        ended = os.times()
+        total = ended.children_user + ended.children_system
+        for process in [self.process, *(self._others() if others is None else others)]:
+            with suppress(psutil.Error):
+                times = process.cpu_times()
+                total += times.user + times.system + times.children_user + times.children_system
+        return total
+
+    def _memory(self, others: list[psutil.Process]) -> int:
+        """Bytes that the run added since it began; pages that its processes share count once.
+
+        To measure what is shared takes milliseconds, so it is done when more than that was added.
+        """
+        sizes = []
+        for process in [self.process, *others]:
+            with suppress(psutil.Error):
+                sizes.append(process.memory_info().rss)
+        bound = sum(sizes)
+        if others and bound > self.sampled * RESAMPLE:
+            self.sampled = bound
+            shares = []
+            for process in others:
+                with suppress(psutil.Error):
+                    shares.append(process.memory_full_info().pss)
+            self.peak = max(self.peak, sizes[0] + sum(shares) - self.before)
+        elif not others and sizes:
+            self.peak = max(self.peak, bound - self.before)
+        return self.peak
+
+    def _note_processes_and_ports(self) -> None:
+        for name in [*self._names(), *self._ports()]:
+            self.seen.setdefault(name, self.cell)
+
+    def _names(self) -> Iterator[str]:
+        for process in self._others():
+            with suppress(psutil.Error):
+                if process.status() != psutil.STATUS_ZOMBIE:
+                    yield f"process {' '.join(process.cmdline())[:80] or process.name()}"
+
+    def _ports(self) -> list[str]:
+        """TCP ports on which a process of the run listens."""
+        ports = set()
+        for process in [self.process, *self._others()]:
+            with suppress(psutil.Error):
+                for connection in process.net_connections("tcp"):
+                    if connection.status == psutil.CONN_LISTEN:
+                        ports.add(connection.laddr.port)
+        return [f"port {port}" for port in sorted(ports)]
+
+    def _ask_where(self) -> None:
+        """Let Python write the stack of the run's main thread, wherever that is, then stop all."""
+        with suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGUSR1)
+        deadline = time.monotonic() + 0.5
+        while not os.fstat(self.stack).st_size and time.monotonic() < deadline:
+            time.sleep(TICK / 10)
+
+    def _wait_for_all(self) -> list[tuple[str, int]]:
+        """Processes that outlive the run, with the cell after which they were first seen."""
+        deadline = time.monotonic() + GRACE
+        while (names := list(self._names())) and time.monotonic() < deadline:
+            time.sleep(TICK / 10)
+            self._reap()
+        return [(name, self.seen.get(name, self.cell)) for name in names]
+
+
+def _kill_descendants() -> None:
+    """Nothing outlives the run; what is born meanwhile ends with the sandbox."""
+    deadline = time.monotonic() + GRACE
+    while time.monotonic() < deadline:
+        found = psutil.Process().children(recursive=True)
+        alive = [each for each in found if each.status() != psutil.STATUS_ZOMBIE]
+        if not alive:
+            return
+        for process in alive:
+            with suppress(psutil.Error):
+                process.kill()
+
+
+def _read_some(file: int) -> bytes:
+    try:
+        return os.read(file, 1 << 16)
+    except BlockingIOError:
+        return b""
+
+
+def _read(file: int, position: int = 0) -> str:
+    """The end of a file, at most 64 KiB."""
+    size = os.fstat(file).st_size
+    start = max(position, size - (1 << 16))
+    return os.pread(file, size - start, start).decode(errors="replace")
+
+
+def _run_cells(
+    notebook: Notebook,
+    limits: Limits,
+    top: Path,
+    output: int,
+    stack: int,
+    report: int,
+    answer: int,
+) -> NoReturn:
+    """In the run's own process: prepare it, then let the notebook's code in."""
+    # Appending, so that a child process that also writes overwrites nothing.
+    output = _reopened(output, os.O_RDWR | os.O_APPEND)
+    cells.redirect_output(output)
+    cells.crash_reports(stack)
+    keep = sorted({0, 1, 2, output, stack, report, answer})
+    for low, high in zip(keep, [*keep[1:], 1 << 20], strict=True):
+        os.closerange(low + 1, high)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    own = os.getpid()
+
+    def send(event: Event) -> None:
+        if os.getpid() != own:
+            os._exit(1)  # a child that the notebook forked and that came to the end of the cell
+        data = json.dumps(event).encode() + b"\n"
+        while data:
+            data = data[os.write(report, data) :]
+        os.read(answer, 1)
+
+    def run() -> None:
+        _enter_folder(top)
+        sandbox.set_resource_limits(limits)
+        sandbox.drop_privileges()
+        cells.CellRunner(notebook, top / "work", output, limits, send).run()
+
+    cells.exit_after(run)
+
+
+def _reopened(file: int, flags: int) -> int:
+    """The same file with a position and flags of its own."""
+    return os.open(f"/proc/self/fd/{file}", flags)

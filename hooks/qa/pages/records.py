@@ -1,0 +1,107 @@
+"""Read YAML that authors write, and compare it with a form; each fault has its line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from qa.failures import Failure, Failures
+
+
+class Record(dict[str, Any]):
+    """A mapping that knows its line and, in `lines`, those of its keys."""
+
+    def __init__(self, line: int = 1) -> None:
+        super().__init__()
+        self.line = line
+        self.lines: dict[str, int] = {}
+
+
+class _Loader(yaml.SafeLoader):
+    pass
+
+
+def _record(loader: _Loader, node: yaml.MappingNode) -> Record:
+    record = Record(node.start_mark.line + 1)
+    for key, _ in node.value:
+        if not isinstance(key, yaml.ScalarNode):
+            raise yaml.MarkedYAMLError(problem="a key is no text", problem_mark=key.start_mark)
+        if key.value in record.lines:
+            # YAML forbids it; PyYAML would silently take the last one.
+            raise yaml.MarkedYAMLError(
+                problem=f'"{key.value}" stands twice', problem_mark=key.start_mark
+            )
+        record.lines[key.value] = key.start_mark.line + 1
+    for name, value in loader.construct_mapping(node, deep=True).items():
+        record[str(name)] = value
+    return record
+
+
+_Loader.add_constructor("tag:yaml.org,2002:map", _record)
+
+
+def parse(path: Path, text: str, fault: str = "no YAML") -> Any:
+    """Mappings become records. Raises Failures, beginning with `fault`, for what is no YAML."""
+    try:
+        return yaml.load(text, _Loader)
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise Failures([Failure(path, line, f"{fault}: {error.problem}")]) from error
+    except yaml.YAMLError as error:
+        raise Failures([Failure(path, 1, f"{fault}: {error}")]) from error
+
+
+def check(path: Path, value: object, form: object, what: str, line: int = 1) -> Iterator[Failure]:
+    """Where `value`, named `what`, differs from `form`.
+
+    A form is `str` for a text, `object` for anything, `True` for itself, `[form]` for a list, or a
+    mapping, in which a key that ends in "?" may be left out.
+    """
+    if isinstance(form, dict):
+        if isinstance(value, Record):
+            yield from _check_keys(path, value, form, what)
+        else:
+            yield Failure(path, line, f"{what} is no mapping with {_names(form)}")
+    elif isinstance(form, list):
+        if isinstance(value, list):
+            for item in value:
+                at = item.line if isinstance(item, Record) else line
+                yield from check(path, item, form[0], f"an entry of {what}", at)
+        else:
+            yield Failure(path, line, f"{what} is no list")
+    elif form is str and not isinstance(value, str):
+        yield Failure(path, line, f"{what} is no text")
+    elif form is str and not str(value).strip():
+        yield Failure(path, line, f"{what} is empty")
+    elif form is True and value is not True:
+        yield Failure(path, line, f"{what} may only be true: leave it out otherwise")
+
+
+def _check_keys(
+    path: Path, record: Record, form: dict[str, object], what: str
+) -> Iterator[Failure]:
+    inner = {key.removesuffix("?"): value for key, value in form.items()}
+    for key in form:
+        if not key.endswith("?") and key not in record:
+            yield Failure(path, record.line, f'{what} has no "{key}"')
+    for key, value in record.items():
+        at = record.lines.get(key, record.line)
+        if key in inner:
+            yield from check(path, value, inner[key], key, at)
+        else:
+            hint = nearest(key, inner)
+            yield Failure(path, at, f'{what} has an unknown key "{key}"{hint}')
+
+
+def _names(form: dict[str, object]) -> str:
+    return ", ".join(key for key in form if not key.endswith("?"))
+
+
+def nearest(name: str, names: Iterable[str]) -> str:
+    """The end of a reason: what a misspelt name may have meant, if anything is near."""
+    found = get_close_matches(name, list(names), 1)
+    return f'; did you mean "{found[0]}"?' if found else ""

@@ -1,0 +1,54 @@
+"""The terms that both languages use in one way, each with its definition."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from markdown.extensions.toc import slugify
+
+from qa import LANGUAGES
+from qa.failures import Failure, Failures
+from qa.pages import records
+
+TEXTS: dict[str, object] = {language: str for language in LANGUAGES}
+FORM = [{**TEXTS, "definition": TEXTS}]
+
+
+@dataclass(frozen=True)
+class Term:
+    name: dict[str, str]
+    definition: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Terms:
+    """`by_id` is keyed by what links name after `#`: the English term as a slug."""
+
+    path: Path
+    by_id: dict[str, Term]
+
+
+def read(path: Path) -> Terms:
+    """Raises Failures, with lines, for what does not have the form and for what stands twice."""
+    if not path.exists():
+        return Terms(path, {})
+    entries = records.parse(path, path.read_text(encoding="utf-8"))
+    failures = list(records.check(path, entries, FORM, "terms"))
+    if failures:
+        raise Failures(failures)
+    by_id: dict[str, Term] = {}
+    seen: set[str] = set()
+    for entry in entries:
+        name = {language: entry[language] for language in LANGUAGES}
+        definition = {language: entry["definition"][language] for language in LANGUAGES}
+        identifier = slugify(name["en"], "-")
+        for language, key in {**name, "en": identifier}.items():
+            if key in seen:
+                reason = f'term "{name[language]}" stands twice'
+                failures.append(Failure(path, entry.lines[language], reason))
+            seen.add(key)
+        by_id[identifier] = Term(name, definition)
+    if failures:
+        raise Failures(failures)
+    return Terms(path, by_id)

@@ -1,0 +1,69 @@
+"""Links, terms and options of fences in a real build: what passes here passes MkDocs too."""
+
+from __future__ import annotations
+
+from tests.build.test_failures import EN, ZH, failures
+from tests.project import SampleProject
+
+TERMS = """\
+- zh: 总和
+  en: sum total
+  definition: {zh: 加起来的数。, en: What adding gives.}
+"""
+
+
+def test_good_links_pass_both_our_checks_and_those_of_mkdocs(sample: SampleProject) -> None:
+    sample.write("docs/terms.yml", TERMS)
+    sample.write("docs/assets/shared.svg", "<svg xmlns='http://www.w3.org/2000/svg'/>")
+    sample.write("docs/zh/training/once.svg", "<svg xmlns='http://www.w3.org/2000/svg'/>")
+    more = [
+        "[home](../index.md#sums) [twice](../index.md#sums_1) [none](../index.md#_1)",
+        "[a term](../terms.md#sum-total), [a cell](#cell-sum), [a section](sum.md#run)",
+        "![once](once.svg) ![shared](../../assets/shared.svg) [by reference][home]",
+        '``` python title="a.py" raises="ValueError"\n--8<-- "notebooks/training/sum.py"\n```',
+        "[home]: ../index.md",
+    ]
+    for page, language in ((ZH, "zh"), (EN, "en")):
+        sample.replace(page, "{ #end }", "\n\n".join(["{ #end }", *more]))
+        sample.write(f"docs/{language}/terms.md", "# T { #t }\n\n``` terms\n```\n")
+        home = sample.path(f"docs/{language}/index.md")
+        sample.write(
+            f"docs/{language}/index.md", home.read_text() + "\n## Sums\n\n## 总和\n\n## Sums\n"
+        )
+    done = sample.build()
+    assert done.returncode == 0, done.stderr
+    assert '<dt id="sum-total">' in (sample.root / "site/terms/index.html").read_text()
+    html = (sample.root / "site/en/training/sum/index.html").read_text()
+    for part in ('href="../../#sums_1"', 'href="../../terms/#sum-total"', 'alt="once"'):
+        assert part in html
+    assert '<span class="filename">a.py</span>' in html
+    assert "ValueError" not in html
+
+
+def test_faults_of_pages_stop_the_build_before_anything_is_rendered(sample: SampleProject) -> None:
+    sample.write("docs/terms.yml", TERMS)
+    expected = []
+    for page, language in ((ZH, "zh"), (EN, "en")):
+        sample.write(f"docs/{language}/terms.md", "# T { #t }\n\n``` terms\n```\n")
+        line = sample.replace(
+            page,
+            "{ #end }",
+            "{ #end }\n\n[x](nowhere.md) [x](#nowhere) [x](../terms.md#sum-totl)\n![](y.png)",
+        )
+        header = sample.replace(page, "sources: [A01]", "sources: [A01, A02]\nstat: new") + 1
+        expected += [
+            f'{page}:{header}: the front matter has an unknown key "stat"; did you mean "status"?',
+            f'{page}:{line + 3}: broken anchor "#nowhere": {page} has no #nowhere',
+            f'{page}:{line + 3}: broken link "nowhere.md": '
+            f"docs/{language}/training/nowhere.md does not exist",
+            f'{page}:{line + 3}: no term "sum-totl" in terms.yml; did you mean "sum-total"?',
+            f'{page}:{line + 4}: broken image "y.png": docs/{language}/training/y.png '
+            "does not exist",
+            f'{page}:{line + 4}: image "y.png" has no alternative text',
+        ]
+    opened = sample.path("docs/corpus.yml").read_text().splitlines().index("        open: true") + 1
+    expected.append(
+        f'docs/corpus.yml:{opened}: question A02 is answered by training/sum: remove "open"'
+    )
+    assert sorted(failures(sample)) == sorted(expected)
+    assert "WARNING" not in sample.build().stderr

@@ -1,0 +1,12 @@
+# ---
+# jupyter:
+#   qa:
+#     seconds: long
+# ---
+
+# %% name="sum"
+total = 1 + 1
+assert total == 2
+
+# %% name="fault"
+total += 1

@@ -1,0 +1,7 @@
+# %% name="sum"
+total = 1 + 1
+assert total == 2
+
+# %% name="fault"
+%%bash
+false | cat

@@ -1,0 +1,8 @@
+# %% name="sum"
+total = 1 + 1
+assert total == 2
+
+# %% name="fault"
+import locale
+
+locale.getdefaultlocale()

@@ -1,0 +1,2 @@
+# %% name="sum"
+total = 1 + 1

@@ -9,8 +9,9 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .PHONY: serve build test check lock clean install
 .DELETE_ON_ERROR:
 
+# All pages, or with PAGE=training/overfitting that one, which is quicker after each edit.
 serve: install
-	mkdocs serve
+	QA_PAGE=$(PAGE) mkdocs serve
 
 build: install
 	mkdocs build
@@ -55,4 +56,4 @@ lock:
 	npm install --package-lock-only
 
 clean:
-	rm -rf site .site.partial .cache
+	rm -rf site .site.*.partial .cache

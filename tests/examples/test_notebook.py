@@ -7,7 +7,6 @@ import numpy as np
 
 from qa.examples import notebook as notebooks
 from qa.examples import scalars
-from qa.examples.store import CellResult, Result, Store
 from tests import project
 
 
@@ -56,27 +55,6 @@ def test_scalars_are_what_pages_may_quote() -> None:
         "array": np.zeros(3),
         "_private": 1,
     }
-    answer = scalars.as_json(variables)
-    assert answer == '{"count": 3, "share": 0.5, "price": {"decimal": "1.20"}, "ok": true}'
-
-
-def test_a_result_comes_back_from_the_store_as_it_was(tmp_path: Path) -> None:
-    result = Result(
-        notebook="training/sum",
-        cells={
-            "sum": CellResult(5, 0.1, [{"output_type": "stream", "name": "stdout", "text": "二"}])
-        },
-        values={"price": Decimal("1.20"), "ok": True, "share": 0.1},
-        seconds=1.0,
-        peak_memory_bytes=1,
-        started="2026-01-01T00:00:00+00:00",
-        python="3.11",
-        system="Linux x86_64",
-        processor="one",
-        distributions={"numpy": "2"},
-    )
-    store = Store(tmp_path / "results")
-    assert store.get("key") is None
-    store.put("key", result)
-    assert store.get("key") == result
-    assert [path.name for path in (tmp_path / "results").iterdir()] == ["key.json"]
+    plain = {"count": 3, "share": 0.5, "price": {"decimal": "1.20"}, "ok": True}
+    assert scalars.scalars(variables) == plain
+    assert scalars.kinds(variables) == {"infinite": "float", "array": "ndarray"}

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from qa.failures import Failure, Failures
-from qa.pages import checks, corpus, links, records, terms
+from qa.pages import checks, corpus, links, lists, records, terms
 from qa.pages import page as pages
 from qa.pages.corpus import Corpus
 from qa.pages.page import Page
@@ -212,14 +212,7 @@ def test_a_fault_elsewhere_is_not_repeated_as_a_broken_anchor(docs: Path) -> Non
 def test_terms_are_rendered_with_anchors_in_both_languages(docs: Path) -> None:
     glossary = terms.read(docs / "terms.yml")
     rendered = {
-        language: render(
-            page(docs, "# T\n\n``` terms\n```\n", "terms", language),
-            *({}, None, None),
-            NOWHERE,
-            glossary,
-            {},
-            "../",
-        )
+        language: "\n".join(lists.terms(page(docs, "# T\n", "terms", language), glossary))
         for language in ("zh", "en")
     }
     assert '<dt id="kv-cache">键值缓存 · <span lang="en">KV cache</span></dt>' in rendered["zh"]
@@ -415,7 +408,8 @@ def test_header_that_cannot_be_read(docs: Path, header: str, reason: str) -> Non
         ('terms name="x"', 'fence "terms" has no option "name"; it takes none'),
         (
             'python schema="x"',
-            'fence "python" has no option "schema"; it takes raises, title, linenums, hl_lines',
+            'fence "python" has no option "schema"; '
+            "it takes raises, reason, title, linenums, hl_lines",
         ),
         (
             'go raises="x"',
@@ -430,7 +424,7 @@ def test_unknown_option_of_a_fence(docs: Path, header: str, reason: str) -> None
 
 def test_options_for_the_checks_do_not_reach_the_highlighter(docs: Path) -> None:
     text = '# T\n\n  ``` python title="a" raises="E" hl_lines="1"\n  x = "raises"\n  ```\n'
-    rendered = render(page(docs, text), {}, None, None, NOWHERE, Terms(Path(), {}), {}, "")
+    rendered = render(page(docs, text), {}, None, None, {}, "")
     assert rendered == text.replace(' raises="E"', "")
 
 

@@ -45,7 +45,7 @@ SHELL = ("bash", "-euo", "pipefail")
 Event = dict[str, Any]
 
 
-class NotebookShell(InteractiveShell):  # type: ignore[misc]
+class NotebookShell(InteractiveShell):
     """IPython without terminal and history; a shell command that fails raises."""
 
     def init_display_pub(self) -> None:
@@ -72,7 +72,7 @@ class NotebookShell(InteractiveShell):  # type: ignore[misc]
         return str(self.var_expand(command, depth=3))
 
 
-class _Publisher(DisplayPublisher):  # type: ignore[misc]
+class _Publisher(DisplayPublisher):
     """Hands what `display()` shows to the recorder."""
 
     record: Callable[[dict[str, Any]], None]
@@ -152,6 +152,7 @@ class CellRunner:
         script = " ".join(SHELL)
         config.ScriptMagics.script_paths = {"bash": script, "sh": script}
         shell = NotebookShell.instance(config=config)
+        assert isinstance(shell.display_pub, _Publisher)
         shell.display_pub.record = self.outputs.add_display
         for name in ("exit", "quit"):  # IPython's own would do nothing here
             shell.user_ns.pop(name, None)
@@ -167,6 +168,7 @@ class CellRunner:
         if value is None or self.cell.source.rstrip().endswith(";"):
             return
         self.shell.user_ns["_"] = value
+        assert self.shell.display_formatter is not None
         data, _ = self.shell.display_formatter.format(value)
         self.outputs.add_display(data)
 
@@ -179,7 +181,9 @@ class CellRunner:
         values = scalars.scalars(self.shell.user_ns)
         kinds = scalars.kinds(self.shell.user_ns)
         self._clear(loop)
-        self.report({"event": "done", "values": values, "kinds": kinds, "faults": self._take_faults()})
+        self.report(
+            {"event": "done", "values": values, "kinds": kinds, "faults": self._take_faults()}
+        )
 
     async def _run_cells(self) -> None:
         """Within a running event loop, as in Jupyter."""
@@ -364,7 +368,7 @@ def redirect_output(file: int) -> None:
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)
     for name, number in (("stdout", 1), ("stderr", 2)):
-        raw = open(number, "wb", buffering=0, closefd=False)
+        raw = io.FileIO(number, "wb", closefd=False)
         stream = io.TextIOWrapper(raw, "utf-8", "replace", line_buffering=True, write_through=True)
         setattr(sys, name, stream)
         setattr(sys, f"__{name}__", stream)

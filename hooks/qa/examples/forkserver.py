@@ -1,7 +1,7 @@
 """A process that has imported the libraries and forks one child for each run.
 
-`ForkServer` is the builder's side; `python -m qa.examples.forkserver FD` is the server. It only ever
-imports: a library that has computed may have started threads, and those do not survive a fork.
+`ForkServer` is the builder's side; `python -m qa.examples.forkserver FD` is the server. It only
+ever imports: a library that has computed may have started threads, which do not survive a fork.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ import hashlib
 import json
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from qa.examples import environment
 from qa.examples.notebook import Notebook, imported_modules, parse
@@ -18,7 +19,8 @@ def _engine() -> str:
     digest = hashlib.sha256()
     for path in sorted(p for p in Path(__file__).parent.iterdir() if p.is_file()):
         digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
-    versions = environment.with_requirements({"ipykernel": "", "nh3": "", "pillow": ""})
+    kept = {"ipython": "", "matplotlib-inline": "", "nh3": "", "pillow": ""}
+    versions = environment.with_requirements(kept)
     return digest.hexdigest() + json.dumps(versions)
 
 
@@ -56,24 +58,27 @@ def _strings_of(notebook: Notebook) -> list[str]:
     return [n.value for n in nodes if isinstance(n, ast.Constant) and isinstance(n.value, str)]
 
 
-def result_key(notebook: Notebook) -> str:
-    """64 hexadecimal digits.
+def key_parts(notebook: Notebook) -> dict[str, Any]:
+    """All that a result depends on, in JSON form.
 
     Markdown cells, comments between cells and the position of a cell in its file do not count, so
-    touching prose never reruns code.
+    touching prose never reruns code. All final scalars are stored, so neither does another `{{ }}`.
     """
     distributions = environment.imported_distributions(modules_of(notebook))
     distributions |= environment.called_distributions(_strings_of(notebook))
-    parts = {
+    return {
         "notebook": notebook.name,
         "engine": _engine(),
         "environment": environment.python(),
         "distributions": environment.with_requirements(distributions),
         "cells": [[cell.name, cell.source, cell.tags, cell.raises] for cell in notebook.code],
         "files": {
-            name: hashlib.sha256(file.content).hexdigest()
-            for name, file in notebook.files.items()
+            name: hashlib.sha256(file.content).hexdigest() for name, file in notebook.files.items()
         },
         "seconds": notebook.seconds,
     }
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def result_key(notebook: Notebook) -> str:
+    """64 hexadecimal digits."""
+    return hashlib.sha256(json.dumps(key_parts(notebook), sort_keys=True).encode()).hexdigest()

@@ -7,13 +7,14 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
 import jupytext
 import nbformat
+
 from qa.failures import Failure, Failures
 
 MARKER = re.compile(r"^# %%(?!%|[A-Za-z])", re.M)
@@ -43,6 +44,11 @@ class Cell:
     def must_raise(self) -> bool:
         return "raises-exception" in self.tags
 
+    @property
+    def title(self) -> str:
+        """How messages call it; only cells of notebooks have names."""
+        return f'cell "{self.name}"' if self.name else "fence"
+
 
 @dataclass(frozen=True)
 class CompanionFile:
@@ -56,19 +62,18 @@ class CompanionFile:
 class Notebook:
     """A notebook as its author wrote it, with all that a run of it needs, wherever it runs.
 
-    `files` are its companions by the names under which the run finds them: everything below
-    `<theme>/<slug>/`, and the modules beside the notebook that its code imports.
+    `name` is `<theme>/<slug>`. `files` are its companions by the names under which the run finds
+    them: everything below `<theme>/<slug>/`, and the modules beside the notebook that its code
+    imports. `unchecked` says of files, by these names, why nothing checks them.
     """
 
+    name: str
     path: Path
     text: str
     cells: tuple[Cell, ...]
-    seconds: float
-    files: dict[str, CompanionFile]
-
-    @property
-    def name(self) -> str:
-        return f"{self.path.parent.name}/{self.path.stem}"
+    seconds: float = DEFAULT_SECONDS
+    files: dict[str, CompanionFile] = field(default_factory=dict)
+    unchecked: dict[str, str] = field(default_factory=dict)
 
     @property
     def label(self) -> str:
@@ -138,13 +143,19 @@ def read(path: Path) -> Notebook:
         for cell, marker in zip(node.cells, markers, strict=True)
     )
     failures = list(_check_cells(path, cells))
-    seconds = node.metadata.get("qa", {}).get("seconds", DEFAULT_SECONDS)
+    header = node.metadata.get("qa", {})
+    seconds, unchecked = header.get("seconds", DEFAULT_SECONDS), header.get("unchecked", {})
     if not isinstance(seconds, int | float) or not 0 < seconds <= MAXIMUM_SECONDS:
         reason = f"qa.seconds is {seconds!r}; it must be a number of at most {MAXIMUM_SECONDS}"
         failures.append(Failure(path, 1, reason))
+    if not isinstance(unchecked, dict) or not all(isinstance(v, str) for v in unchecked.values()):
+        failures.append(Failure(path, 1, "qa.unchecked must map names of files to reasons"))
+    for key in header.keys() - {"seconds", "unchecked"}:
+        failures.append(Failure(path, 1, f"qa.{key} is unknown; there are: seconds, unchecked"))
     if failures:
         raise Failures(failures)
-    return Notebook(path, text, cells, seconds, _companions(path, cells))
+    name = f"{path.parent.name}/{path.stem}"
+    return Notebook(name, path, text, cells, seconds, _companions(path, cells), unchecked)
 
 
 def _check_cells(path: Path, cells: tuple[Cell, ...]) -> Iterator[Failure]:

@@ -6,10 +6,9 @@ import atexit
 import logging
 import os
 import sys
-import traceback
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache, partial
 from pathlib import Path
@@ -20,7 +19,7 @@ from qa.examples.key import result_key
 from qa.examples.notebook import Notebook
 from qa.examples.run import run
 from qa.examples.store import Result, Store
-from qa.failures import Failure, Failures
+from qa.failures import Failure, Failures, fault_in_build
 
 log = logging.getLogger("mkdocs.qa")
 
@@ -37,7 +36,7 @@ class Runs:
 
 
 @cache
-def _server(folder: Path) -> ForkServer:
+def local_server(folder: Path) -> ForkServer:
     """One for this process and cache: under `mkdocs serve` it stays warm between builds."""
     server = ForkServer(folder)
     atexit.register(server.close)
@@ -70,7 +69,8 @@ def run_all(notebooks: Iterable[Notebook], folder: Path) -> Runs:
             book = futures[future]
             outcome = _collect(book, future, runs, partial(store.put, missing[book.name]))
             log.info(f"  {book.name}: {outcome} ({done} done, {len(missing) - done} left)")
-    durations.note([runs.results[name] for name in missing if name in runs.results], times)
+    with suppress(OSError):  # it only orders the next build
+        durations.note([runs.results[name] for name in missing if name in runs.results], times)
     return runs
 
 
@@ -80,16 +80,18 @@ def _collect(
     """Add one outcome to `runs`; returns it in words."""
     try:
         result = future.result()
-        keep(result)
     except Failures as error:
         runs.failures += error.failures
         return "FAILED"
     except Exception as error:
-        where = traceback.extract_tb(error.__traceback__)[-1]
-        reason = f"fault in the build itself: {type(error).__name__}: {error}"
-        detail = f"at {where.filename}:{where.lineno}"
-        runs.failures.append(Failure(book.path, 1, reason, detail))
+        runs.failures.append(fault_in_build(error, book.path))
         return "FAILED"
+    try:
+        keep(result)
+    except OSError as error:
+        reason = f"passed, but its result could not be kept: {error}"
+        runs.failures.append(Failure(book.path, 1, reason))
+        return "NOT KEPT"
     runs.results[book.name] = result
     runs.executed += 1
     return f"{result.seconds:.1f} s, {result.peak_memory_bytes / 2**20:.0f} MiB"
@@ -104,8 +106,8 @@ def _executor(folder: Path) -> Iterator[tuple[str, Submit]]:
         with cluster_executor(address) as submit:
             yield f"on {address}", submit
         return
-    server = _server(folder)
-    isolate = _must_isolate(server)
+    server = local_server(folder)
+    isolate = must_isolate(server)
     cores = len(os.sched_getaffinity(0))
     with ThreadPoolExecutor(cores) as threads:
         try:
@@ -116,11 +118,12 @@ def _executor(folder: Path) -> Iterator[tuple[str, Submit]]:
             raise
 
 
-def _must_isolate(server: ForkServer) -> bool:
+def must_isolate(server: ForkServer) -> bool:
     """False where this system cannot isolate, which is said; in CI it is refused."""
     problem = server.isolation_problem()
     if problem and os.environ.get("CI") == "true":
-        raise IsolationRefused(problem)
+        reason = f"CI refuses to run examples without isolation: {problem} (see README.md)"
+        raise Failures([Failure(Path("notebooks"), 1, reason)])
     if problem:
         print(
             f"WARNING: examples run WITHOUT isolation, as you, with your files: {problem}. "
@@ -128,11 +131,3 @@ def _must_isolate(server: ForkServer) -> bool:
             file=sys.stderr,
         )
     return not problem
-
-
-class IsolationRefused(Failures):
-    """In CI nothing runs without isolation."""
-
-    def __init__(self, problem: str):
-        reason = f"CI refuses to run examples without isolation: {problem} (see README.md)"
-        super().__init__([Failure(Path("notebooks"), 1, reason)])

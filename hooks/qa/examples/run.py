@@ -112,7 +112,7 @@ class _Report:
         except outputs.UnsafeOutput as problem:
             self._add(cell, str(problem))
         else:
-            self.cells[cell.name] = CellResult(event["seconds"], safe)
+            self.cells[cell.name or f"line {cell.line}"] = CellResult(event["seconds"], safe)
 
     def _take_done(self, event: Event) -> None:
         self.done = True
@@ -164,12 +164,12 @@ class _Report:
         details = [rest] if rest else []
         details += [f"at {name}:{at}" for name, at, _ in frames if name != label]
         details += ["last output:", *map(outputs.without_ansi, output)] if output else []
-        text = f'cell "{cell.name}": {first}'
+        text = f"{cell.title}: {first}"
         self.failures.append(Failure(self.notebook.path, line, text, "\n".join(details)))
 
     def _add_error(self, cell: Cell, error: Event, shown: list[Event]) -> None:
         reason = _name(error)
-        if any(failure.reason == f'cell "{cell.name}": {reason}' for failure in self.failures):
+        if any(failure.reason == f"{cell.title}: {reason}" for failure in self.failures):
             return  # it was reported where it happened
         text = "".join(o["text"] for o in shown if o["output_type"] == "stream")
         self._add(cell, reason, error["frames"], text.splitlines()[-12:])

@@ -2,8 +2,8 @@
 
 What a sandboxed process sees: loopback and nothing behind it; its own processes; programs and
 libraries, read-only; one writable folder in memory, of limited size. It runs as an ordinary user
-without capabilities whoever builds, and the kernel kills all that is left when its init process ends.
-See namespaces(7), user_namespaces(7) and mount_setattr(2). It needs Linux 5.12 and user namespaces.
+without capabilities, whoever builds. When its init process ends, the kernel kills all that is left.
+See namespaces(7), user_namespaces(7), mount_setattr(2). It needs Linux 5.12 and user namespaces.
 """
 
 from __future__ import annotations
@@ -28,8 +28,10 @@ ENGINE_FAULT = 70
 
 USER = 1000
 SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/sys/devices/system")
-SETTINGS = ("alternatives", "fonts", "ssl", "ld.so.cache", "ld.so.conf", "ld.so.conf.d")
-SETTINGS += ("localtime", "mime.types", "nsswitch.conf", "protocols", "services")
+SETTINGS = (
+    *("alternatives", "fonts", "ssl", "ld.so.cache", "ld.so.conf", "ld.so.conf.d"),
+    *("localtime", "mime.types", "nsswitch.conf", "protocols", "services"),
+)
 """What of /etc is seen: nothing that holds a secret."""
 WRITTEN = {
     "passwd": f"user:x:{USER}:{USER}::{HOME}:/bin/sh\nnobody:x:65534:65534::/:/bin/false\n",
@@ -41,7 +43,8 @@ DEVICES = ("null", "zero", "full", "random", "urandom")
 # From the headers of Linux; these are the same on all its architectures.
 CLONE_NEWNS, CLONE_NEWUTS, CLONE_NEWIPC = 0x00020000, 0x04000000, 0x08000000
 CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET = 0x10000000, 0x20000000, 0x40000000
-MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_BIND, MS_REC, MS_PRIVATE = 1, 2, 4, 8, 4096, 1 << 14, 1 << 18
+MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REMOUNT = 1, 2, 4, 8, 32
+MS_BIND, MS_REC, MS_PRIVATE = 1 << 12, 1 << 14, 1 << 18
 MNT_DETACH = 2
 MOUNT_ATTR_RDONLY, MOUNT_ATTR_NOSUID = 1, 2
 SYS_MOUNT_SETATTR = 442
@@ -181,7 +184,7 @@ def _build_root(limits: Limits) -> None:
     for folder in ("/tmp", "/dev/shm"):
         Path(folder).mkdir(exist_ok=True)
         _mount("tmpfs", folder, "tmpfs", MS_NOSUID | MS_NODEV, f"size={limits.disk},mode=700")
-    _call("read-only root", "mount", b"none", b"/", None, MS_BIND | 32 | MS_RDONLY | MS_NOSUID, None)
+    _mount("none", "/", flags=MS_BIND | MS_REMOUNT | MS_RDONLY | MS_NOSUID)
 
 
 def _python() -> Iterator[str]:

@@ -43,5 +43,7 @@ def kinds(variables: dict[str, Any]) -> dict[str, str]:
     return {
         name: type(value).__name__
         for name, value in _own(variables).items()
-        if _plain(value) is None and not isinstance(value, ModuleType | type) and not callable(value)
+        if _plain(value) is None
+        and not isinstance(value, ModuleType | type)
+        and not callable(value)
     }

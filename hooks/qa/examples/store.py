@@ -67,17 +67,20 @@ class Store:
         return self.folder / f"{key}.json"
 
     def get(self, key: str) -> Result | None:
+        """None also for a record that is damaged or stands under another's key: it is made anew."""
         try:
             record = json.loads(self._path(key).read_text(encoding="utf-8"))
-        except FileNotFoundError:
+            if record.pop("key") != key:
+                return None
+            record["cells"] = {name: CellResult(**cell) for name, cell in record["cells"].items()}
+            record["values"] = {name: decode_scalar(v) for name, v in record["values"].items()}
+            return Result(**record)
+        except (FileNotFoundError, ValueError, LookupError, TypeError, AttributeError):
             return None
-        record["cells"] = {name: CellResult(**cell) for name, cell in record["cells"].items()}
-        record["values"] = {name: decode_scalar(v) for name, v in record["values"].items()}
-        return Result(**record)
 
     def put(self, key: str, result: Result) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        text = json.dumps(asdict(result), default=_encode, ensure_ascii=False)
+        text = json.dumps({"key": key} | asdict(result), default=_encode, ensure_ascii=False)
         write_whole(self._path(key), text)
 
 

@@ -87,8 +87,8 @@ def isolation_problem() -> str:
         os._exit(1)
     os.close(answer)
     status = os.waitpid(pid, 0)[1]
-    with open(result) as stream:
-        problem = stream.read()
+    problem = b"".join(iter(lambda: os.read(result, 4096), b"")).decode()
+    os.close(result)
     return problem or ("" if status == 0 else "the sandbox died while it was being built")
 
 
@@ -151,7 +151,9 @@ class _Supervisor:
         self.started = time.monotonic()
         self.pid = os.fork()
         if self.pid == 0:
-            _run_cells(self.notebook, self.limits, self.top, self.output, self.stack, report, answer)
+            _run_cells(
+                self.notebook, self.limits, self.top, self.output, self.stack, report, answer
+            )
         os.close(report)
         os.close(answer)
         self.process = psutil.Process(self.pid)

@@ -15,6 +15,7 @@ from qa.fences import (
     plain_yaml,
     prometheus_rules,
     promql,
+    requirements,
     shell,
     vendored,
 )
@@ -48,6 +49,7 @@ SUFFIXES = {
     ".promql": promql.CHECKER,
 }
 DOCKERFILE = re.compile(r"(?:.*[-._])?(?:Docker|Container)file(?:[-._].*)?")
+REQUIREMENTS = re.compile(r"requirements.*\.(?:txt|in)")
 COMPOSE_FILE = re.compile(r"(?:.*-)?compose(?:[-.].*)?\.ya?ml")
 
 
@@ -73,6 +75,8 @@ def checker_for_file(name: str, text: str) -> Checker | None:
         return dockerfile.CHECKER
     if COMPOSE_FILE.fullmatch(path.name):
         return vendored.COMPOSE
+    if REQUIREMENTS.fullmatch(path.name):
+        return requirements.CHECKER
     if path.suffix in (".yaml", ".yml"):
         return _checker_for_yaml(text)
     return SUFFIXES.get(path.suffix)

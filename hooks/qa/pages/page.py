@@ -21,18 +21,24 @@ HEADING = re.compile(
 INLINE_CODE = re.compile(r"(`+)(?!`).+?(?<!`)\1(?!`)")
 VALUE = re.compile(r"(?<!\\)\{\{ *(?P<name>[A-Za-z_]\w*) *(?::(?P<format>[^{}]*))?\}\}")
 
-GENERATED = {"cell": ("name",), "mermaid": (), "questions": ("document",), "terms": ()}
+GENERATED: dict[str, tuple[str, ...]] = {
+    "cell": ("name",),
+    "mermaid": (),
+    "questions": ("document",),
+    "terms": (),
+    "waivers": (),
+}
 """Fences that become something else than a block of code, with their options."""
 HIGHLIGHT = ("title", "linenums", "hl_lines")
 """Options of a block of code that Material understands."""
-HOW_CHECKED = {"python": "raises", "yaml": "schema"}
-"""The option, by language, that says how a block of code is checked; the others give a reason."""
+HOW_CHECKED = {"python": ("raises",), "yaml": ("schema",)}
+"""Options, by language, that say how a block of code is run or checked."""
 
 
 def options_of(language: str) -> tuple[str, ...]:
     if language in GENERATED:
         return GENERATED[language]
-    return (HOW_CHECKED.get(language, "reason"), *HIGHLIGHT)
+    return (*HOW_CHECKED.get(language, ()), "reason", *HIGHLIGHT)
 
 
 @dataclass(frozen=True)

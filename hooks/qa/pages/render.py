@@ -5,25 +5,28 @@ from __future__ import annotations
 import html
 import posixpath
 import re
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from qa.examples.notebook import Notebook
 from qa.examples.outputs import HTML, SVG, WEBP
 from qa.examples.store import CellResult, Result, Scalar
-from qa.pages.corpus import Corpus
 from qa.pages.figures import figure_html
 from qa.pages.page import Fence, Page
-from qa.pages.terms import Terms
 
 OWN_OPTION = re.compile(r' +(?:raises|schema|reason)="[^"]*"')
 """Options of blocks of code that are for the checks; the highlighter would refuse the block."""
 
+ENTITIES = {ord(character): f"&#{ord(character)};" for character in "\\`*_{}[]()<>&|!#~^"}
+"""A value is text: nothing in it is Markdown or HTML."""
+BACKTICKS = re.compile(r"`+")
+SNIPPET_LINE = re.compile(r"^( *)(-+8<-+)")
+
 WORDS = {
     "zh": {
         "code": "代码",
-        "open": "尚未回答",
         "run": "运行于 {when}(UTC)· Python {python} · {system} · {processor} · {versions} · "
-        "用时 {seconds:.1f} 秒 · 内存峰值 {memory:.0f} MiB",
+        "处理器用时 {processor_seconds:.1f} 秒 · 库之外的内存峰值 {memory:.0f} MiB",
         "ipynb": "下载执行后的 Notebook",
         "zip": "下载 Notebook 及其文件",
         "separator": "、",
@@ -31,9 +34,9 @@ WORDS = {
     },
     "en": {
         "code": "Code",
-        "open": "not answered yet",
         "run": "Ran on {when} (UTC) · Python {python} · {system} · {processor} · {versions} · "
-        "{seconds:.1f} s · peak memory {memory:.0f} MiB",
+        "{processor_seconds:.1f} s of processor time · "
+        "peak memory beside the libraries {memory:.0f} MiB",
         "ipynb": "Download the executed notebook",
         "zip": "Download the notebook and its files",
         "separator": ", ",
@@ -52,15 +55,14 @@ def render(
     values: dict[str, Scalar],
     notebook: Notebook | None,
     result: Result | None,
-    corpus: Corpus,
-    terms: Terms,
-    titles: dict[str, str],
+    lists: Mapping[str, Callable[[Fence], list[str]]],
     to_root: str,
 ) -> str:
     """The page's Markdown with everything filled in.
 
-    `values` are what `{{ }}` may name, `titles` the titles of all pages in this language, and
-    `to_root` the relative address of the site's root. The page must have passed its checks.
+    `values` are what `{{ }}` may name, `lists` make the lines of fences that list something (see
+    qa.pages.lists), and `to_root` is the relative address of the site's root. The page must have
+    passed its checks.
     """
     lines = _with_values(page, values)
     at = {fence.line: fence for fence in page.fences}
@@ -80,10 +82,8 @@ def render(
             out += _cell(page, fence, caption, notebook, result, to_root)
             if fence is last:
                 out += _run_line(page, notebook, result, to_root)
-        elif fence.language == "questions":
-            out += _questions(page, fence.options["document"], corpus, titles)
-        elif fence.language == "terms":
-            out += _terms(page, terms)
+        elif fence.language in lists:
+            out += lists[fence.language](fence)
         else:
             out += [OWN_OPTION.sub("", body[0]), *body[1:]]
     return "\n".join(out) + "\n"
@@ -93,7 +93,7 @@ def _with_values(page: Page, values: dict[str, Scalar]) -> list[str]:
     lines = list(page.lines)
     for value in reversed(page.values):
         line = lines[value.line - page.first]
-        text = format(values[value.name], value.format)
+        text = format(values[value.name], value.format).translate(ENTITIES)
         lines[value.line - page.first] = line[: value.start] + text + line[value.end :]
     return lines
 
@@ -107,13 +107,20 @@ def _last_cell_of_run(page: Page) -> Fence | None:
     return cells[-1] if cells else None
 
 
+def _code(source: str) -> list[str]:
+    """A fence that nothing in the source can end, and in which nothing is included."""
+    marks = "`" * max(3, *(len(run) + 1 for run in BACKTICKS.findall(source)), 3)
+    lines = [SNIPPET_LINE.sub(r"\1;\2", line) for line in source.splitlines()]
+    return [f"{marks} python", *lines, marks]
+
+
 def _cell(
     page: Page, fence: Fence, caption: str, notebook: Notebook, result: Result, to_root: str
 ) -> list[str]:
     name = fence.options["name"]
     cell, ran = notebook.cell(name), result.cells[name]
     assert cell is not None
-    code = ["``` python", *cell.source.splitlines(), "```"]
+    code = _code(cell.source)
     if "hide-input" in cell.tags:
         title = f'??? example "{WORDS[page.language]["code"]}: {name}"'
         code = [title, "", *(f"    {line}" for line in code)]
@@ -140,13 +147,17 @@ def _outputs(name: str, ran: CellResult, caption: str, page: Page, to_root: str)
         data = output.get("data", {})
         if SVG in data or WEBP in data:
             figures += 1
-            alt = caption.replace("`", "")
+            alt = html.unescape(caption.replace("`", ""))
             image = figure_html(name, figures, data, folder, alt)
             out += ['<figure class="qa-figure">', image, "</figure>", ""]
         elif HTML in data:
             out += ['<div class="qa-table">', data[HTML], "</div>", ""]
         else:
-            out += ["``` { .text .no-copy .qa-output }", *_text(output).splitlines(), "```", ""]
+            # As HTML, not as a fence: no text that a run writes can end it or include a file.
+            out += [
+                '<div class="no-copy qa-output highlight"><pre><code>' + html.escape(_text(output))
+            ]
+            out += ["</code></pre></div>", ""]
     return out
 
 
@@ -167,7 +178,7 @@ def _run_line(page: Page, notebook: Notebook, result: Result, to_root: str) -> l
         system=result.system,
         processor=result.processor,
         versions=versions,
-        seconds=result.seconds,
+        processor_seconds=result.processor_seconds,
         memory=result.peak_memory_bytes / 2**20,
     )
     stem = posixpath.join(to_root + runs_folder(page.name), posixpath.basename(page.name))
@@ -181,35 +192,3 @@ def _run_line(page: Page, notebook: Notebook, result: Result, to_root: str) -> l
         "</aside>",
         "",
     ]
-
-
-def _questions(page: Page, document: str, corpus: Corpus, titles: dict[str, str]) -> list[str]:
-    here = posixpath.dirname(page.name)
-
-    def link(name: str) -> str:
-        return posixpath.relpath(f"{name}.md", here or ".")
-
-    out = []
-    for question in corpus.documents[document].questions:
-        answers = corpus.answers[question.id]
-        links = "<br>".join(f"[{titles[name]}]({link(name)})" for name in answers)
-        out.append(
-            f"| {question.id} | {question.text[page.language]} | "
-            f"{links or '*' + WORDS[page.language]['open'] + '*'} |"
-        )
-    head = {"zh": "| 编号 | 问题 | 回答 |", "en": "| No. | Question | Answer |"}[page.language]
-    return [head, "| --- | --- | --- |", *out]
-
-
-def _terms(page: Page, terms: Terms) -> list[str]:
-    out = ['<dl class="qa-terms">']
-    for identifier, term in terms.by_id.items():
-        names = [html.escape(term.name[page.language])]
-        names += [
-            f'<span lang="{language}">{html.escape(name)}</span>'
-            for language, name in term.name.items()
-            if language != page.language
-        ]
-        out.append(f'<dt id="{identifier}">{" · ".join(names)}</dt>')
-        out.append(f"<dd>{html.escape(term.definition[page.language])}</dd>")
-    return [*out, "</dl>", ""]

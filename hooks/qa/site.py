@@ -232,6 +232,7 @@ def _check_code(
 ) -> tuple[Account, list[Failure]]:
     accountant = Accountant(Verdicts(project.cache / "verdicts"))
     files = {file.path.resolve() for book in books.values() for file in book.files.values()}
+    files |= {book.path.resolve() for book in books.values()}
     failures = list(accountant.check_pages(everything, files))
     for book in books.values():
         failures += accountant.check_files(book)

@@ -61,6 +61,10 @@ def test_files_and_imported_modules_rerun(sample: SampleProject) -> None:
     sample.write("notebooks/training/helper.py", "ANSWER = 42\n")
     sample.write("notebooks/training/unused.py", "ANSWER = 1\n")
     sample.write("notebooks/training/sum/data.csv", "a,b\n")
+    header = (
+        "# ---\n# jupyter:\n#   qa:\n#     unchecked: {data.csv: data}\n# ---\n\n# %% [markdown]"
+    )
+    sample.replace(NOTEBOOK, "# %% [markdown]", header)
     sample.sync()
     assert executed(sample) == 1
     assert executed(sample) == 0

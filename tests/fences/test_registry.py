@@ -86,6 +86,7 @@ def test_other_languages_have_no_checker(language: str) -> None:
         ("a.toml", "toml"),
         ("a.sh", "shell"),
         ("a.promql", "promql"),
+        ("requirements-dev.in", "requirements"),
     ],
 )
 def test_files_are_recognised_by_name(file: str, name: str) -> None:
@@ -94,7 +95,7 @@ def test_files_are_recognised_by_name(file: str, name: str) -> None:
     assert checker.name == name
 
 
-@pytest.mark.parametrize("file", ["a.py", "schema.sql", "a.ipynb", "README.md", "requirements.txt"])
+@pytest.mark.parametrize("file", ["a.py", "schema.sql", "a.ipynb", "README.md"])
 def test_other_files_have_no_checker(file: str) -> None:
     assert checker_for_file(file, "") is None
 

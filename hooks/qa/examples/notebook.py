@@ -44,10 +44,9 @@ class Cell:
     def must_raise(self) -> bool:
         return "raises-exception" in self.tags
 
-    @property
-    def title(self) -> str:
-        """How messages call it; only cells of notebooks have names."""
-        return f'cell "{self.name}"' if self.name else "fence"
+    def fault(self, reason: str) -> str:
+        """A reason that names the cell; only those of notebooks have names."""
+        return f'cell "{self.name}": {reason}' if self.name else reason
 
 
 @dataclass(frozen=True)

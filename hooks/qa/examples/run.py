@@ -153,23 +153,24 @@ class _Report:
         frames: list[tuple[str, int, str]] | None = None,
         output: list[str] | None = None,
     ) -> None:
-        """A failure at the innermost line of the notebook's, or where the cell begins.
-
-        Lines in the notebook's own modules on the way there are part of the detail.
-        """
-        frames = frames or []
-        label = self.notebook.label
-        line = next((at for name, at, _ in reversed(frames) if name == label), cell.line)
+        """A failure at the innermost line of the notebook's own, or in one of its modules if no
+        line of the notebook is known, or where the cell begins."""
+        own = [frame for frame in frames or [] if frame[0] == self.notebook.label]
+        modules = [frame for frame in frames or [] if frame[0] != self.notebook.label]
+        path, line = self.notebook.path, cell.line
+        if own:
+            line = own[-1][1]
+        elif modules:
+            path, line = self.notebook.files[modules[-1][0]].path, modules[-1][1]
         first, _, rest = outputs.without_ansi(reason).partition("\n")
         details = [rest] if rest else []
-        details += [f"at {name}:{at}" for name, at, _ in frames if name != label]
+        details += [f"at {name}:{at}" for name, at, _ in modules]
         details += ["last output:", *map(outputs.without_ansi, output)] if output else []
-        text = f"{cell.title}: {first}"
-        self.failures.append(Failure(self.notebook.path, line, text, "\n".join(details)))
+        self.failures.append(Failure(path, line, cell.fault(first), "\n".join(details)))
 
     def _add_error(self, cell: Cell, error: Event, shown: list[Event]) -> None:
         reason = _name(error)
-        if any(failure.reason == f"{cell.title}: {reason}" for failure in self.failures):
+        if any(failure.reason == cell.fault(reason) for failure in self.failures):
             return  # it was reported where it happened
         text = "".join(o["text"] for o in shown if o["output_type"] == "stream")
         self._add(cell, reason, error["frames"], text.splitlines()[-12:])

@@ -1,0 +1,10 @@
+# %% name="sum"
+total = 1 + 1
+parts = [1, 1]
+assert total == 2
+print("total", total)
+
+# %% name="fault"
+import helper
+
+helper.where()

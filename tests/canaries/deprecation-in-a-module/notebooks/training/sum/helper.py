@@ -1,0 +1,5 @@
+import locale
+
+
+def where():
+    return locale.getdefaultlocale()

@@ -1,0 +1,2 @@
+def on_page_markdown(markdown, **_):
+    return markdown["title"]

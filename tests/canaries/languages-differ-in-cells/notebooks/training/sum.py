@@ -1,0 +1,8 @@
+# %% name="sum"
+total = 1 + 1
+parts = [1, 1]
+assert total == 2
+print("total", total)
+
+# %% name="more"
+total += 0

@@ -1,0 +1,2 @@
+# %% name="more"
+assert 1 + 1 == 3

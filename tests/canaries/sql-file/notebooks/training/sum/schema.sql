@@ -1,0 +1,3 @@
+CREATE TABLE ledger (
+  amount bigintt
+);

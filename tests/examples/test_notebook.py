@@ -3,6 +3,7 @@
 from decimal import Decimal
 from pathlib import Path
 
+import nbformat
 import numpy as np
 
 from qa.examples import notebook as notebooks
@@ -15,6 +16,13 @@ def test_the_pair_is_the_same_bytes_each_time(tmp_path: Path) -> None:
     second = project.make(tmp_path / "two").path("notebooks/training/sum.ipynb").read_bytes()
     assert first == second
     assert b'"outputs": []' in first
+
+
+def test_the_pair_is_what_nbformat_would_write(tmp_path: Path) -> None:
+    text = project.make(tmp_path / "one").path("notebooks/training/sum.ipynb").read_text()
+    node = nbformat.reads(text, as_version=4)
+    nbformat.validate(node)
+    assert nbformat.writes(node) + "\n" == text
 
 
 def test_the_age_of_files_says_nothing_about_a_pair(tmp_path: Path) -> None:

@@ -48,6 +48,8 @@ Event = dict[str, Any]
 class NotebookShell(InteractiveShell):
     """IPython without terminal and history; a shell command that fails raises."""
 
+    has_inline_figures = False
+
     def init_display_pub(self) -> None:
         self.display_pub = _Publisher(parent=self)
 
@@ -70,6 +72,26 @@ class NotebookShell(InteractiveShell):
     def _expanded(self, command: str) -> str:
         """`$name` and `{expression}` replaced by the notebook's variables, as in Jupyter."""
         return str(self.var_expand(command, depth=3))
+
+
+def prepared_shell() -> NotebookShell:
+    """The one shell of this process. It takes a while to make, so the server does, once."""
+    if NotebookShell.initialized():
+        shell = NotebookShell.instance()
+    else:
+        config = Config()
+        config.HistoryManager.enabled = False
+        config.NotebookShell.colors = "nocolor"
+        config.InlineBackend.figure_formats = {"svg", "png"}
+        script = " ".join(SHELL)
+        config.ScriptMagics.script_paths = {"bash": script, "sh": script}
+        shell = NotebookShell.instance(config=config)
+        for name in ("exit", "quit"):  # IPython's own would do nothing here
+            shell.user_ns.pop(name, None)
+    if "matplotlib.pyplot" in sys.modules and not shell.has_inline_figures:
+        shell.enable_matplotlib("inline")
+        shell.has_inline_figures = True
+    return shell
 
 
 class _Publisher(DisplayPublisher):
@@ -141,24 +163,14 @@ class CellRunner:
         self.faults: list[Event] = []
         self.cell = notebook.code[0]
         self.outputs = _Outputs(output, limits.report)
-        self.shell = self._make_shell()
+        self.shell = self._adopt_shell()
         self._watch()
 
-    def _make_shell(self) -> NotebookShell:
-        config = Config()
-        config.HistoryManager.enabled = False
-        config.NotebookShell.colors = "nocolor"
-        config.InlineBackend.figure_formats = {"svg", "png"}
-        script = " ".join(SHELL)
-        config.ScriptMagics.script_paths = {"bash": script, "sh": script}
-        shell = NotebookShell.instance(config=config)
+    def _adopt_shell(self) -> NotebookShell:
+        shell = prepared_shell()
         assert isinstance(shell.display_pub, _Publisher)
         shell.display_pub.record = self.outputs.add_display
-        for name in ("exit", "quit"):  # IPython's own would do nothing here
-            shell.user_ns.pop(name, None)
         sys.displayhook = self._show
-        if "matplotlib" in sys.modules:
-            shell.enable_matplotlib("inline")
         lines = self.notebook.text.splitlines(keepends=True)
         linecache.cache[self.notebook.label] = (0, None, lines, self.notebook.label)
         return shell

@@ -9,7 +9,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from qa.examples.notebook import Notebook
-from qa.examples.store import Result, write_whole
+from qa.examples.store import Result
+from qa.files import write_whole
 
 
 def _read(file: Path) -> dict[str, float]:

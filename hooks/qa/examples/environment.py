@@ -3,81 +3,95 @@
 from __future__ import annotations
 
 import importlib.metadata
+import json
 import os
 import platform
 import re
+import sys
 from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from qa.files import write_whole
+
 COMMAND = re.compile(r"^(?:\.\./)+bin/([^,/]+),", re.M)
 """A line of a RECORD that installs a command."""
-WORD = re.compile(r"[\w-]+")
+FILE = ".installed.json"
+
+
+@dataclass(frozen=True)
+class Installed:
+    """The installed distributions by their normalised names.
+
+    `modules` maps top-level modules to the distributions that hold them, `requirements` a
+    distribution to those that it needs directly, `commands` a word by which a program or a
+    distribution is called to the distribution.
+    """
+
+    versions: dict[str, str]
+    modules: dict[str, list[str]]
+    requirements: dict[str, list[str]]
+    commands: dict[str, str]
 
 
 @cache
-def _distributions_of_modules() -> dict[str, list[str]]:
-    return dict(importlib.metadata.packages_distributions())
+def installed() -> Installed:
+    """Read once for each state of the environment, beside which it is kept: it takes a second."""
+    state = [platform.python_version()]
+    for folder in (Path(entry) for entry in sys.path if entry and Path(entry).is_dir()):
+        found = [path for path in folder.iterdir() if path.suffix in (".dist-info", ".egg-info")]
+        state += [f"{path} {path.stat().st_mtime_ns}" for path in sorted(found)]
+    file = Path(sys.prefix) / FILE
+    with suppress(OSError, ValueError, LookupError, TypeError):
+        kept = json.loads(file.read_text(encoding="utf-8"))
+        if kept.pop("state") == state:
+            return Installed(**kept)
+    read = _read_installed()
+    with suppress(OSError):
+        write_whole(file, json.dumps(asdict(read) | {"state": state}))
+    return read
 
 
-def installed_modules() -> set[str]:
-    """Top-level modules of all installed distributions."""
-    return set(_distributions_of_modules())
-
-
-@cache
-def _requirements(distribution: str) -> frozenset[str]:
-    """Names of the installed distributions that `distribution` needs directly."""
-    needed = set()
-    for line in importlib.metadata.requires(distribution) or ():
-        requirement = Requirement(line)
-        if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
-            needed.add(canonicalize_name(requirement.name))
-    return frozenset(needed)
-
-
-def _version(distribution: str) -> str | None:
-    try:
-        return importlib.metadata.version(distribution)
-    except importlib.metadata.PackageNotFoundError:
-        return None
-
-
-def imported_distributions(modules: set[str]) -> dict[str, str]:
-    """Versions of the distributions that hold `modules`; the standard library is not among them."""
-    names = {
-        canonicalize_name(name)
-        for module in modules
-        for name in _distributions_of_modules().get(module, ())
-    }
-    return {name: version for name in sorted(names) if (version := _version(name))}
-
-
-@cache
-def _distributions_of_commands() -> dict[str, str]:
-    """Names of distributions, and of the commands that they install."""
+def _read_installed() -> Installed:
+    versions: dict[str, str] = {}
+    requirements: dict[str, list[str]] = {}
     commands: dict[str, str] = {}
+    modules: dict[str, list[str]] = {}
     for distribution in importlib.metadata.distributions():
         name = canonicalize_name(distribution.metadata["Name"])
+        versions[name] = distribution.version
+        requirements[name] = sorted(
+            str(canonicalize_name(requirement.name))
+            for requirement in map(Requirement, distribution.requires or ())
+            if requirement.marker is None or requirement.marker.evaluate({"extra": ""})
+        )
         record = distribution.read_text("RECORD") or ""
         commands |= {command: name for command in COMMAND.findall(record)}
         commands |= {name: name, name.replace("-", "_"): name}
-    return commands
+    for module, names in importlib.metadata.packages_distributions().items():
+        modules[module] = sorted({str(canonicalize_name(name)) for name in names})
+    return Installed(versions, modules, requirements, commands)
 
 
-def called_distributions(texts: Iterable[str]) -> dict[str, str]:
-    """Versions of the distributions that the texts name, or whose commands they name.
+def imported_distributions(modules: Iterable[str]) -> dict[str, str]:
+    """Versions of the distributions that hold `modules`; the standard library is not among them."""
+    names = {name for module in modules for name in installed().modules.get(module, ())}
+    return {name: installed().versions[name] for name in sorted(names)}
+
+
+def called_distributions(words: Iterable[str]) -> dict[str, str]:
+    """Versions of the distributions that the words name, or whose commands they name.
 
     A program called by its name is not imported. A word that means something else costs no more
     than a rerun when that distribution changes.
     """
-    commands = _distributions_of_commands()
-    words = {word for text in texts for word in WORD.findall(text)}
-    names = {commands[word] for word in words if word in commands}
-    return {name: version for name in sorted(names) if (version := _version(name))}
+    names = {installed().commands[word] for word in words if word in installed().commands}
+    return {name: installed().versions[name] for name in sorted(names)}
 
 
 def with_requirements(distributions: dict[str, str]) -> dict[str, str]:
@@ -86,9 +100,9 @@ def with_requirements(distributions: dict[str, str]) -> dict[str, str]:
     pending = set(distributions)
     while pending:
         name = pending.pop()
-        if name not in versions and (version := _version(name)):
-            versions[name] = version
-            pending |= _requirements(name)
+        if name not in versions and name in installed().versions:
+            versions[name] = installed().versions[name]
+            pending |= set(installed().requirements[name])
     return dict(sorted(versions.items()))
 
 

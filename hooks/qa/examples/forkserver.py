@@ -27,6 +27,19 @@ from qa.examples.sandbox import Limits
 
 ALSO = {"torch": ("torch._dynamo",)}
 """Modules that a library imports at its first use, at a price."""
+NEEDS = {"torch": {"opacus"}}
+"""Libraries that import a large one."""
+
+
+LARGE = ("torch",)
+"""Libraries that make each fork slower and take seconds to load: their users have a process of
+their own, so that all others need not wait."""
+
+
+def group_of(modules: Iterable[str]) -> str:
+    """The library in LARGE that the modules need, or nothing."""
+    tops = {name.partition(".")[0] for name in modules}
+    return next((name for name in LARGE if name in tops or tops & NEEDS.get(name, set())), "")
 
 
 @dataclass(frozen=True)
@@ -40,27 +53,27 @@ class Run:
 
 
 class ForkServer:
-    """Starts with its first run and ends with the builder, however that ends."""
+    """One process for each group of runs; starts with its first, ends with the builder, however
+    that ends."""
 
     def __init__(self, cache: Path):
         self.cache = cache
         self._lock = threading.Lock()
-        self._process: subprocess.Popen[bytes] | None = None
-        self._control: socket.socket | None = None
+        self._processes: dict[str, tuple[subprocess.Popen[bytes], socket.socket]] = {}
         self._problem = ""
         self._runs: weakref.WeakSet[socket.socket] = weakref.WeakSet()
 
     def isolation_problem(self) -> str:
         """Why this system cannot isolate a run, empty if it can."""
         with self._lock:
-            self._running_control()
+            self._control_of("")
             return self._problem
 
     def start(self, run: Run) -> socket.socket:
         """Begin a run; its events arrive as lines of JSON. Closing the socket ends the run."""
         ours, theirs = socket.socketpair()
         with self._lock, theirs:
-            socket.send_fds(self._running_control(), [b"."], [theirs.fileno()])
+            socket.send_fds(self._control_of(group_of(run.modules)), [b"."], [theirs.fileno()])
             self._runs.add(ours)
         _send(ours, run)
         return ours
@@ -72,21 +85,21 @@ class ForkServer:
                 with suppress(OSError):
                     connection.shutdown(socket.SHUT_RDWR)
 
-    def _running_control(self) -> socket.socket:
-        if self._process is None or self._process.poll() is not None:
-            self._control = self._launch()
-            self._problem = str(_receive(self._control))
-        assert self._control is not None
-        return self._control
+    def _control_of(self, group: str) -> socket.socket:
+        """Of the process that serves `group`, started if there is none or it died."""
+        if group not in self._processes or self._processes[group][0].poll() is not None:
+            self._processes[group] = self._launch()
+            self._problem = str(_receive(self._processes[group][1]))
+        return self._processes[group][1]
 
-    def _launch(self) -> socket.socket:
+    def _launch(self) -> tuple[subprocess.Popen[bytes], socket.socket]:
         fonts = self.cache / "matplotlib"
         home = self.cache / "home"
         for folder in (fonts, home):
             folder.mkdir(parents=True, exist_ok=True)
         ours, theirs = socket.socketpair()
         with theirs:
-            self._process = subprocess.Popen(
+            process = subprocess.Popen(
                 [sys.executable, "-P", "-m", __name__, str(theirs.fileno()), str(fonts)],
                 env=_environment(home, fonts),
                 pass_fds=[theirs.fileno()],
@@ -95,14 +108,14 @@ class ForkServer:
                 stderr=subprocess.DEVNULL,
                 start_new_session=True,  # Ctrl-C in a terminal is the builder's to handle
             )
-        return ours
+        return process, ours
 
     def close(self) -> None:
         with self._lock:
-            if self._control and self._process:
-                self._control.close()
-                self._process.wait()
-            self._process = self._control = None
+            for process, control in self._processes.values():
+                control.close()
+                process.wait()
+            self._processes.clear()
 
 
 def _environment(home: Path, fonts: Path) -> dict[str, str]:
@@ -150,7 +163,7 @@ def _receive(connection: socket.socket) -> Any:
 
 def serve(control: socket.socket, fonts: Path) -> None:
     """Answer runs until the builder's end of `control` closes."""
-    from qa.examples import supervisor  # imports IPython, once for all runs
+    from qa.examples import cells, supervisor  # import IPython, once for all runs
 
     _send(control, supervisor.isolation_problem())
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # no zombies
@@ -161,6 +174,9 @@ def serve(control: socket.socket, fonts: Path) -> None:
         with socket.socket(fileno=files[0]) as connection:
             run: Run = _receive(connection)
             _load(run.modules)
+            cells.prepared_shell()
+            for finalizer in list(weakref.finalize._registry):  # type: ignore[attr-defined]
+                finalizer.atexit = False  # the libraries' own, at the end of each run: 40 ms
             # What lives now is shared with all children: collecting it would only copy its pages.
             gc.collect()
             gc.freeze()

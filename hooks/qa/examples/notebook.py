@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
-from functools import cache, cached_property
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import jupytext
-import nbformat
-
+from qa.examples.source import SourceFacts, facts, merge, parse
 from qa.failures import Failure, Failures
+from qa.memo import Memo
 
 MARKER = re.compile(r"^# %%(?!%|[A-Za-z])", re.M)
 """The line that begins a cell; `# %%bash` is a commented cell magic and begins none."""
@@ -63,7 +63,8 @@ class Notebook:
 
     `name` is `<theme>/<slug>`. `files` are its companions by the names under which the run finds
     them: everything below `<theme>/<slug>/`, and the modules beside the notebook that its code
-    imports. `unchecked` says of files, by these names, why nothing checks them.
+    imports. `facts` are those of the code and of all these modules. `unchecked` says of files, by
+    these names, why nothing checks them.
     """
 
     name: str
@@ -72,6 +73,7 @@ class Notebook:
     cells: tuple[Cell, ...]
     seconds: float = DEFAULT_SECONDS
     files: dict[str, CompanionFile] = field(default_factory=dict)
+    facts: SourceFacts = field(default_factory=SourceFacts)
     unchecked: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -90,19 +92,30 @@ class Notebook:
     def cell(self, name: str) -> Cell | None:
         return next((cell for cell in self.code if cell.name == name), None)
 
-    def as_ipynb(self) -> nbformat.NotebookNode:
-        """The pair, without outputs: the same bytes for the same .py, at any time and place."""
-        node: nbformat.NotebookNode = nbformat.v4.new_notebook(metadata={"kernelspec": KERNELSPEC})
+    def as_ipynb(self, outputs: dict[str, list[dict[str, Any]]] | None = None) -> str:
+        """The pair's text (nbformat 4.5), without outputs, or executed with those of its cells.
+
+        The same bytes for the same .py, at any time and place.
+        """
+        cells: list[dict[str, Any]] = []
+        count = 0
         for position, cell in enumerate(self.cells):
             identity = hashlib.sha256(f"{self.name}/{position}/{cell.kind}".encode()).hexdigest()
-            metadata: dict[str, Any] = {"name": cell.name} if cell.name else {}
-            if cell.raises:
-                metadata |= {"raises": cell.raises}
-            if cell.tags:
-                metadata |= {"tags": list(cell.tags)}
-            make = getattr(nbformat.v4, f"new_{cell.kind}_cell")
-            node.cells.append(make(cell.source, id=identity[:8], metadata=metadata))
-        return node
+            metadata = {"name": cell.name, "raises": cell.raises, "tags": list(cell.tags)}
+            node: dict[str, Any] = {
+                "cell_type": cell.kind,
+                "id": identity[:8],
+                "metadata": {key: value for key, value in metadata.items() if value},
+                "source": cell.source.splitlines(keepends=True),
+            }
+            if cell.kind == "code":
+                count += 1
+                shown = outputs[cell.name] if outputs else []
+                node |= {"execution_count": count if outputs else None, "outputs": shown}
+            cells.append(node)
+        kernel = {"kernelspec": KERNELSPEC}
+        whole = {"cells": cells, "metadata": kernel, "nbformat": 4, "nbformat_minor": 5}
+        return json.dumps(whole, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
 
 
 def is_notebook(path: Path) -> bool:
@@ -115,13 +128,56 @@ def find(folder: Path) -> list[Path]:
     return [path for path in sorted(folder.glob("*/*.py")) if is_notebook(path)]
 
 
-def read(path: Path) -> Notebook:
+def read(path: Path, memo: Memo | None = None) -> Notebook:
     """Parse and check one notebook.
 
     Raises Failures: bad header, a cell without a name or with another's name, code that Python
     cannot parse, no code, no assertion.
     """
+    memo = memo or Memo()
     text = path.read_text(encoding="utf-8")
+    parsed = memo.get("notebook", text, lambda: _parse(path, text))
+    cells = tuple(Cell(**cell | {"tags": tuple(cell["tags"])}) for cell in parsed["cells"])
+    files = _companions(path)
+    known = [_facts(parsed["facts"])]
+    known += [_facts_of_module(file, memo) for name, file in files.items() if name.endswith(".py")]
+    wanted = merge(known).modules
+    while wanted:
+        modules = {
+            module.name: _companion(module, path.parent)
+            for name in sorted(wanted)
+            if (module := path.with_name(f"{name}.py")).is_file()
+            and module.name not in files
+            and not is_notebook(module)
+        }
+        files |= modules
+        own = [_facts_of_module(file, memo) for file in modules.values()]
+        known += own
+        wanted = merge(own).modules
+    header = parsed["header"]
+    name = f"{path.parent.name}/{path.stem}"
+    seconds, unchecked = header.get("seconds", DEFAULT_SECONDS), header.get("unchecked", {})
+    return Notebook(name, path, text, cells, seconds, files, merge(known), unchecked)
+
+
+def _facts(record: dict[str, list[str]]) -> SourceFacts:
+    return SourceFacts(tuple(record["imports"]), tuple(record["words"]))
+
+
+def _facts_of_module(file: CompanionFile, memo: Memo) -> SourceFacts:
+    """Raises Failures for a module that Python cannot parse."""
+    source = file.content.decode()
+    try:
+        return _facts(memo.get("module", source, lambda: asdict(facts([source]))))
+    except SyntaxError as error:
+        reason = f"SyntaxError: {error.msg}"
+        raise Failures([Failure(file.path, error.lineno or 1, reason)]) from error
+
+
+def _parse(path: Path, text: str) -> dict[str, Any]:
+    """Cells, header and facts of a notebook's text. Raises Failures."""
+    import jupytext  # takes half a second
+
     try:
         node = jupytext.reads(text, fmt="py:percent")
     except Exception as error:
@@ -130,7 +186,7 @@ def read(path: Path) -> Notebook:
     if len(markers) != len(node.cells):
         reason = "text before the first cell: begin it with '# %%' or '# %% [markdown]'"
         raise Failures([Failure(path, 1, reason)])
-    cells = tuple(
+    cells = [
         Cell(
             cell.cell_type,
             cell.source,
@@ -140,24 +196,27 @@ def read(path: Path) -> Notebook:
             cell.metadata.get("raises", ""),
         )
         for cell, marker in zip(node.cells, markers, strict=True)
-    )
-    failures = list(_check_cells(path, cells))
-    header = node.metadata.get("qa", {})
+    ]
+    header = dict(node.metadata.get("qa", {}))
+    failures = [*_check_cells(path, cells), *_check_header(path, header)]
+    if failures:
+        raise Failures(failures)
+    found = facts(cell.source for cell in cells if cell.kind == "code")
+    return {"cells": [asdict(cell) for cell in cells], "header": header, "facts": asdict(found)}
+
+
+def _check_header(path: Path, header: dict[str, Any]) -> Iterator[Failure]:
     seconds, unchecked = header.get("seconds", DEFAULT_SECONDS), header.get("unchecked", {})
     if not isinstance(seconds, int | float) or not 0 < seconds <= MAXIMUM_SECONDS:
         reason = f"qa.seconds is {seconds!r}; it must be a number of at most {MAXIMUM_SECONDS}"
-        failures.append(Failure(path, 1, reason))
+        yield Failure(path, 1, reason)
     if not isinstance(unchecked, dict) or not all(isinstance(v, str) for v in unchecked.values()):
-        failures.append(Failure(path, 1, "qa.unchecked must map names of files to reasons"))
+        yield Failure(path, 1, "qa.unchecked must map names of files to reasons")
     for key in header.keys() - {"seconds", "unchecked"}:
-        failures.append(Failure(path, 1, f"qa.{key} is unknown; there are: seconds, unchecked"))
-    if failures:
-        raise Failures(failures)
-    name = f"{path.parent.name}/{path.stem}"
-    return Notebook(name, path, text, cells, seconds, _companions(path, cells), unchecked)
+        yield Failure(path, 1, f"qa.{key} is unknown; there are: seconds, unchecked")
 
 
-def _check_cells(path: Path, cells: tuple[Cell, ...]) -> Iterator[Failure]:
+def _check_cells(path: Path, cells: list[Cell]) -> Iterator[Failure]:
     code = [cell for cell in cells if cell.kind == "code"]
     if not code:
         yield Failure(path, 1, "no code cell")
@@ -183,50 +242,14 @@ def _check_cells(path: Path, cells: tuple[Cell, ...]) -> Iterator[Failure]:
         yield Failure(path, 1, "no assertion: a notebook must assert what its page claims")
 
 
-@cache
-def parse(source: str) -> ast.Module:
-    """The syntax tree of a cell, IPython's magics turned into calls. Raises SyntaxError."""
-    try:
-        return ast.parse(source)
-    except SyntaxError:
-        from IPython.core.inputtransformer2 import TransformerManager
-
-        return ast.parse(TransformerManager().transform_cell(source))
-
-
-def imported_modules(sources: list[str]) -> set[str]:
-    """Top-level names of all modules that the code imports, wherever it does so."""
-    names = set()
-    for source in sources:
-        for node in ast.walk(parse(source)):
-            if isinstance(node, ast.Import):
-                names |= {alias.name.partition(".")[0] for alias in node.names}
-            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-                names.add(node.module.partition(".")[0])
-    return names
-
-
-def _companions(path: Path, cells: tuple[Cell, ...]) -> dict[str, CompanionFile]:
-    """Raises Failures for a module that Python cannot parse and for a link out of the folder."""
+def _companions(path: Path) -> dict[str, CompanionFile]:
+    """Raises Failures for a link out of the notebook's folder."""
     folder = path.with_suffix("")
-    found = {
+    return {
         str(file.relative_to(folder)): _companion(file, folder)
         for file in sorted(folder.rglob("*"))
         if file.is_file() and "__pycache__" not in file.parts
     }
-    wanted = imported_modules([cell.source for cell in cells if cell.kind == "code"])
-    wanted |= _imports_of(file for name, file in found.items() if name.endswith(".py"))
-    while wanted:
-        modules = {
-            module.name: _companion(module, path.parent)
-            for name in wanted
-            if (module := path.with_name(f"{name}.py")).is_file()
-            and module.name not in found
-            and not is_notebook(module)
-        }
-        found |= modules
-        wanted = _imports_of(modules.values())
-    return found
 
 
 def _companion(path: Path, folder: Path) -> CompanionFile:
@@ -235,20 +258,9 @@ def _companion(path: Path, folder: Path) -> CompanionFile:
     return CompanionFile(path, path.read_bytes())
 
 
-def _imports_of(files: Iterable[CompanionFile]) -> set[str]:
-    names = set()
-    for file in files:
-        try:
-            names |= imported_modules([file.content.decode()])
-        except SyntaxError as error:
-            reason = f"SyntaxError: {error.msg}"
-            raise Failures([Failure(file.path, error.lineno or 1, reason)]) from error
-    return names
-
-
 def write_pair(notebook: Notebook) -> bool:
     """Write the .ipynb if it differs; True if it was written."""
-    text = nbformat.writes(notebook.as_ipynb()) + "\n"
+    text = notebook.as_ipynb()
     if notebook.pair.exists() and notebook.pair.read_text(encoding="utf-8") == text:
         return False
     notebook.pair.write_text(text, encoding="utf-8")
@@ -258,22 +270,24 @@ def write_pair(notebook: Notebook) -> bool:
 def check_pair(notebook: Notebook) -> Failure | None:
     """Compare the pair by content; file times say nothing after a checkout."""
     fix = f"run: qa sync {notebook.name}"
+    name = notebook.pair.name
     if not notebook.pair.exists():
-        return Failure(notebook.path, 1, f"has no paired {notebook.pair.name}; {fix}")
+        return Failure(notebook.path, 1, f"has no paired {name}; {fix}")
+    text = notebook.pair.read_text(encoding="utf-8")
+    if text == notebook.as_ipynb():
+        return None
+    import nbformat  # takes a while, and is needed only to say what differs
+
     try:
-        pair = nbformat.read(notebook.pair, as_version=4)
+        pair = nbformat.reads(text, as_version=4)
     except Exception as error:
         return Failure(notebook.pair, 1, f"is no notebook ({error}); {fix}")
     theirs = [(cell.cell_type, cell.source) for cell in pair.cells]
     for cell, other in zip(notebook.cells, theirs, strict=False):
         if (cell.kind, cell.source) != other:
             label = f'cell "{cell.name}"' if cell.name else "a cell"
-            reason = f"{label} differs from {notebook.pair.name}; {fix}"
-            return Failure(notebook.path, cell.line, reason)
+            return Failure(notebook.path, cell.line, f"{label} differs from {name}; {fix}")
     if len(theirs) != len(notebook.cells):
-        counts = f"{len(notebook.cells)} cells, {notebook.pair.name} has {len(theirs)}"
+        counts = f"{len(notebook.cells)} cells, {name} has {len(theirs)}"
         return Failure(notebook.path, 1, f"has {counts}; {fix}")
-    if notebook.pair.read_text(encoding="utf-8") != nbformat.writes(notebook.as_ipynb()) + "\n":
-        reason = f"{notebook.pair.name} has outputs or other metadata; {fix}"
-        return Failure(notebook.path, 1, reason)
-    return None
+    return Failure(notebook.path, 1, f"{name} has outputs or other metadata; {fix}")

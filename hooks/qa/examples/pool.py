@@ -14,7 +14,7 @@ from functools import cache, partial
 from pathlib import Path
 
 from qa.examples import durations
-from qa.examples.forkserver import ForkServer
+from qa.examples.forkserver import ForkServer, group_of
 from qa.examples.key import result_key
 from qa.examples.notebook import Notebook
 from qa.examples.run import run
@@ -61,7 +61,7 @@ def run_all(notebooks: Iterable[Notebook], folder: Path) -> Runs:
     if not missing:
         return runs
     times = folder / "durations.json"
-    order = durations.longest_first([books[name] for name in missing], times)
+    order = _mixed(durations.longest_first([books[name] for name in missing], times))
     with _executor(folder) as (where, submit):
         log.info(f"Running {len(missing)} examples {where} ({len(runs.results)} unchanged)")
         futures = {submit(book): book for book in order}
@@ -72,6 +72,14 @@ def run_all(notebooks: Iterable[Notebook], folder: Path) -> Runs:
     with suppress(OSError):  # it only orders the next build
         durations.note([runs.results[name] for name in missing if name in runs.results], times)
     return runs
+
+
+def _mixed(order: list[Notebook]) -> list[Notebook]:
+    """While the first waits for its libraries, one that needs others can already run."""
+    first = group_of(order[0].facts.imports)
+    others = [book for book in order if group_of(book.facts.imports) != first]
+    begin = [order[0], *others[:1]]
+    return begin + [book for book in order if book not in begin]
 
 
 def _collect(

@@ -14,7 +14,6 @@ from typing import Any
 
 from qa.examples import environment, outputs
 from qa.examples.forkserver import ForkServer, Run
-from qa.examples.key import imports_of, modules_of
 from qa.examples.notebook import Cell, Notebook
 from qa.examples.sandbox import ENGINE_FAULT, limits_of
 from qa.examples.store import CellResult, Result, decode_scalar
@@ -48,7 +47,7 @@ def run(notebook: Notebook, server: ForkServer, isolate: bool = True) -> Result:
     started = datetime.now(UTC)
     clock = time.perf_counter()
     limits = limits_of(notebook.seconds)
-    request = Run(notebook, tuple(imports_of(notebook)), limits, isolate)
+    request = Run(notebook, _installed_imports(notebook), limits, isolate)
     report = _Report(notebook)
     with server.start(request) as connection:
         try:
@@ -69,8 +68,14 @@ def run(notebook: Notebook, server: ForkServer, isolate: bool = True) -> Result:
         python=environment.python()["python"],
         system=f"{environment.python()['system']} {environment.python()['machine']}",
         processor=environment.processor(),
-        distributions=environment.imported_distributions(modules_of(notebook)),
+        distributions=environment.imported_distributions(notebook.facts.modules),
     )
+
+
+def _installed_imports(notebook: Notebook) -> tuple[str, ...]:
+    """Modules of installed distributions that the notebook and its own modules import."""
+    known = environment.installed().modules
+    return tuple(name for name in notebook.facts.imports if name.partition(".")[0] in known)
 
 
 def _events(connection: socket.socket) -> Iterator[Event]:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from dataclasses import asdict, dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-PARTIAL = ".partial"
+from qa.files import write_whole
 
 Scalar = bool | int | float | str | Decimal
 
@@ -82,17 +80,3 @@ class Store:
         self.folder.mkdir(parents=True, exist_ok=True)
         text = json.dumps({"key": key} | asdict(result), default=_encode, ensure_ascii=False)
         write_whole(self._path(key), text)
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write aside and rename, so that a reader or a crash never sees half a file."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=PARTIAL)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink()
-        raise

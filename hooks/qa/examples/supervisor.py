@@ -299,6 +299,8 @@ class _Supervisor:
         ports = set()
         for process in [self.process, *self._others()]:
             with suppress(psutil.Error):
+                if not _has_socket(process.pid):
+                    continue  # the kernel takes milliseconds to list the connections
                 for connection in process.net_connections("tcp"):
                     if connection.status == psutil.CONN_LISTEN:
                         ports.add(connection.laddr.port)
@@ -332,6 +334,15 @@ def _kill_descendants() -> None:
         for process in alive:
             with suppress(psutil.Error):
                 process.kill()
+
+
+def _has_socket(pid: int) -> bool:
+    with suppress(OSError):
+        for link in Path(f"/proc/{pid}/fd").iterdir():
+            with suppress(OSError):
+                if str(link.readlink()).startswith("socket:"):
+                    return True
+    return False
 
 
 def _read_some(file: int) -> bytes:

@@ -25,6 +25,10 @@ class _Loader(yaml.SafeLoader):
     pass
 
 
+class _FastLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+    pass
+
+
 def _record(loader: _Loader, node: yaml.MappingNode) -> Record:
     record = Record(node.start_mark.line + 1)
     for key, _ in node.value:
@@ -42,10 +46,15 @@ def _record(loader: _Loader, node: yaml.MappingNode) -> Record:
 
 
 _Loader.add_constructor("tag:yaml.org,2002:map", _record)
+_FastLoader.add_constructor("tag:yaml.org,2002:map", _record)
 
 
 def parse(path: Path, text: str, fault: str = "no YAML") -> Any:
     """Mappings become records. Raises Failures, beginning with `fault`, for what is no YAML."""
+    try:
+        return yaml.load(text, _FastLoader)
+    except yaml.YAMLError:
+        pass  # the other loader says more clearly what is wrong
     try:
         return yaml.load(text, _Loader)
     except yaml.MarkedYAMLError as error:

@@ -1,0 +1,44 @@
+"""What was once worked out from a text, kept as JSON under the digest of all it depends on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from qa.files import write_whole
+
+
+class Memo:
+    """`folder` may be lost, or be shared between builds; without one nothing is kept."""
+
+    def __init__(self, folder: Path | None = None, version: str = ""):
+        self.folder = folder
+        self.version = version
+
+    def get(self, name: str, text: str, work_out: Callable[[], Any]) -> Any:
+        """What `work_out` returns, in JSON form; it is called only if it must be.
+
+        `name` says what it works out, and `version` with what code. What it raises is not kept.
+        """
+        if self.folder is None:
+            return work_out()
+        parts = "\0".join((name, self.version, text))
+        path = self.folder / f"{hashlib.sha256(parts.encode()).hexdigest()}.json"
+        with suppress(OSError, ValueError):
+            return json.loads(path.read_text(encoding="utf-8"))
+        found = work_out()
+        self.folder.mkdir(parents=True, exist_ok=True)
+        write_whole(path, json.dumps(found, ensure_ascii=False))
+        return json.loads(json.dumps(found))
+
+
+def digest_of(files: list[Path]) -> str:
+    """Of the names and contents of the code that works something out."""
+    digest = hashlib.sha256()
+    for path in sorted(files):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()

@@ -6,7 +6,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export NO_MKDOCS_2_WARNING := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: serve build test check lock clean install
+.PHONY: serve build test check bench lock clean install
 .DELETE_ON_ERROR:
 
 # All pages, or with PAGE=training/overfitting that one, which is quicker after each edit.
@@ -20,7 +20,7 @@ test: install $(VENV)/.browser build
 	ruff check .
 	ruff format --check .
 	mypy
-	pytest
+	pytest -n auto
 
 install: $(VENV)/.installed docs/vendor/.installed
 
@@ -45,6 +45,16 @@ $(VENV)/.browser: $(VENV)/.installed
 	python tests/browser/install.py
 	touch $@
 
+# Compare with other engines and with a plain build; ARGS="--quick" for a short form. What only the
+# others need lies in a folder of its own, so that the environment stays what was locked.
+bench: install .cache/bench/.installed
+	python -m tests.bench $(ARGS)
+
+.cache/bench/.installed: requirements-bench.txt $(VENV)/.installed
+	rm -rf .cache/bench
+	pip install --no-deps --target .cache/bench/packages -r requirements-bench.txt
+	touch $@
+
 # Take the newest versions that fit together, and lock them.
 lock:
 	rm -rf .cache/lock
@@ -53,6 +63,8 @@ lock:
 	{ echo '# Locked by `make lock` from requirements.in; do not edit.'; .cache/lock/bin/pip freeze | sed 's/+cpu$$//'; } > requirements.txt
 	.cache/lock/bin/pip install -r requirements-dev.in
 	{ echo '# Locked by `make lock` from requirements-dev.in; do not edit.'; .cache/lock/bin/pip freeze | sed 's/+cpu$$//' | grep -vxFf requirements.txt; } > requirements-dev.txt
+	.cache/lock/bin/pip install -r requirements-bench.in
+	{ echo '# Locked by `make lock` from requirements-bench.in; do not edit.'; .cache/lock/bin/pip freeze | sed 's/+cpu$$//' | grep -vxFf requirements.txt | grep -vxFf requirements-dev.txt; } > requirements-bench.txt
 	npm install --package-lock-only
 
 clean:

@@ -31,6 +31,7 @@ class State:
     """What one command carries from event to event."""
 
     building = False
+    serving = False
     target: Path | None = None
     staged: Path | None = None
     complete = False
@@ -46,6 +47,7 @@ def _later_pass(config: MkDocsConfig) -> bool:
 
 def on_startup(command: str, dirty: bool) -> None:
     State.building = command == "build"
+    State.serving = command == "serve"
     # With -q MkDocs silences the logger itself: --strict would neither count nor show warnings.
     logger = logging.getLogger("mkdocs")
     for handler in logger.handlers:
@@ -72,8 +74,9 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
 def on_pre_build(config: MkDocsConfig) -> None:
     if _later_pass(config):
         return
+    project = Project(Path(config.docs_dir).parent)
     try:
-        State.site = prepare(Project(Path(config.docs_dir).parent), State.only)
+        State.site = prepare(project, State.only, sync=State.serving)
     except Failures as error:
         raise PluginError(str(error)) from error
 

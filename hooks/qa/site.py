@@ -16,7 +16,7 @@ from qa.accounts import Account, Accountant
 from qa.examples import environment
 from qa.examples import notebook as notebooks
 from qa.examples.notebook import Notebook
-from qa.examples.pool import Runs, run_all
+from qa.examples.pool import Runs, run_all, warm_up
 from qa.examples.store import Result, Scalar
 from qa.failures import Failure, Failures
 from qa.fences.verdicts import Verdicts
@@ -144,17 +144,18 @@ def _archive(notebook: Notebook, executed: str) -> bytes:
     return buffer.getvalue()
 
 
-def prepare(project: Project, only: str = "") -> Site:
+def prepare(project: Project, only: str = "", sync: bool = False) -> Site:
     """Read everything, run what has no result yet, check everything.
 
     With `only`, the name of a page, nothing else is run, and the faults of other pages are passed
-    over. All faults of all files are gathered before Failures is raised.
+    over. With `sync` pairs are written instead of compared. All faults of all files are gathered
+    before Failures is raised.
     """
     failures: list[Failure] = []
     questions = _gather(failures, corpus.read, project.docs / "corpus.yml")
     glossary = _gather(failures, terms.read, project.docs / "terms.yml")
     found = _read_pages(project, failures)
-    books = _read_notebooks(project, failures)
+    books = _read_notebooks(project, failures, sync)
     everything = [page for versions in found.values() for page in versions.values()]
     if only and only not in found:
         raise Failures([Failure(project.docs, 1, f"there is no page {only}")])
@@ -172,6 +173,8 @@ def prepare(project: Project, only: str = "") -> Site:
     failures += checks.check_pairs_of_languages(found, project.docs)
     failures += _check_notebooks_and_pages(project, site, everything)
     if only:
+        if only in books:
+            warm_up(books[only], project.cache)
         failures = [fault for fault in failures if only in fault.path.as_posix()]
     if not runs.results and not failures:
         failures.append(Failure(project.notebooks, 1, "nothing ran: there is no notebook"))
@@ -259,14 +262,18 @@ def _read_pages(project: Project, failures: list[Failure]) -> dict[str, dict[str
     return dict(sorted(found.items()))
 
 
-def _read_notebooks(project: Project, failures: list[Failure]) -> dict[str, Notebook]:
+def _read_notebooks(
+    project: Project, failures: list[Failure], sync: bool = False
+) -> dict[str, Notebook]:
     books: dict[str, Notebook] = {}
     memo = project.memo
     for path in notebooks.find(project.notebooks):
         book = _gather(failures, notebooks.read, path, memo)
         if book:
             books[book.name] = book
-            if fault := notebooks.check_pair(book):
+            if sync:
+                notebooks.write_pair(book)
+            elif fault := notebooks.check_pair(book):
                 failures.append(fault)
     return books
 

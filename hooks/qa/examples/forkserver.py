@@ -52,6 +52,13 @@ class Run:
     isolate: bool
 
 
+@dataclass(frozen=True)
+class Load:
+    """Import `modules` now, so that a later run need not wait."""
+
+    modules: tuple[str, ...]
+
+
 class ForkServer:
     """One process for each group of runs; starts with its first, ends with the builder, however
     that ends."""
@@ -69,7 +76,7 @@ class ForkServer:
             self._control_of("")
             return self._problem
 
-    def start(self, run: Run) -> socket.socket:
+    def start(self, run: Run | Load) -> socket.socket:
         """Begin a run; its events arrive as lines of JSON. Closing the socket ends the run."""
         ours, theirs = socket.socketpair()
         with self._lock, theirs:
@@ -172,7 +179,7 @@ def serve(control: socket.socket, fonts: Path) -> None:
         if not files:
             return
         with socket.socket(fileno=files[0]) as connection:
-            run: Run = _receive(connection)
+            run: Run | Load = _receive(connection)
             _load(run.modules)
             cells.prepared_shell()
             for finalizer in list(weakref.finalize._registry):  # type: ignore[attr-defined]
@@ -180,7 +187,7 @@ def serve(control: socket.socket, fonts: Path) -> None:
             # What lives now is shared with all children: collecting it would only copy its pages.
             gc.collect()
             gc.freeze()
-            if os.fork() == 0:
+            if isinstance(run, Run) and os.fork() == 0:
                 control.close()
                 signal.signal(signal.SIGCHLD, signal.SIG_DFL)
                 supervisor.run_in_sandbox(connection, run.notebook, run.limits, run.isolate, fonts)

@@ -14,10 +14,10 @@ from functools import cache, partial
 from pathlib import Path
 
 from qa.examples import durations
-from qa.examples.forkserver import ForkServer, group_of
+from qa.examples.forkserver import ForkServer, Load, group_of
 from qa.examples.key import result_key
 from qa.examples.notebook import Notebook
-from qa.examples.run import run
+from qa.examples.run import installed_imports, run
 from qa.examples.store import Result, Store
 from qa.failures import Failure, Failures, fault_in_build
 
@@ -41,6 +41,11 @@ def local_server(folder: Path) -> ForkServer:
     server = ForkServer(folder)
     atexit.register(server.close)
     return server
+
+
+def warm_up(notebook: Notebook, folder: Path) -> None:
+    """Load the libraries of a notebook that will probably run soon, in the background."""
+    local_server(folder).start(Load(installed_imports(notebook))).close()
 
 
 def run_all(notebooks: Iterable[Notebook], folder: Path) -> Runs:

@@ -47,7 +47,7 @@ def run(notebook: Notebook, server: ForkServer, isolate: bool = True) -> Result:
     started = datetime.now(UTC)
     clock = time.perf_counter()
     limits = limits_of(notebook.seconds)
-    request = Run(notebook, _installed_imports(notebook), limits, isolate)
+    request = Run(notebook, installed_imports(notebook), limits, isolate)
     report = _Report(notebook)
     with server.start(request) as connection:
         try:
@@ -72,7 +72,7 @@ def run(notebook: Notebook, server: ForkServer, isolate: bool = True) -> Result:
     )
 
 
-def _installed_imports(notebook: Notebook) -> tuple[str, ...]:
+def installed_imports(notebook: Notebook) -> tuple[str, ...]:
     """Modules of installed distributions that the notebook and its own modules import."""
     known = environment.installed().modules
     return tuple(name for name in notebook.facts.imports if name.partition(".")[0] in known)

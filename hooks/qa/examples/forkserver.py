@@ -14,6 +14,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import weakref
 from collections.abc import Iterable
@@ -131,6 +132,7 @@ def _environment(home: Path, fonts: Path) -> dict[str, str]:
     return {
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), "/usr/local/bin:/usr/bin:/bin"]),
         "HOME": str(home),
+        "TMPDIR": tempfile.gettempdir(),
         "LANG": "C.UTF-8",
         "MATPLOTLIBRC": str(here / "matplotlibrc"),
         "MPLBACKEND": "module://matplotlib_inline.backend_inline",

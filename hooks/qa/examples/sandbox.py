@@ -69,7 +69,7 @@ class Limits:
     output: int = 1 << 20
     report: int = 64 << 20
     """All that is shown, figures included."""
-    processes: int = 512
+    processes: int = 256
 
 
 def limits_of(budget: float) -> Limits:
@@ -109,7 +109,8 @@ def enter(limits: Limits) -> None:
     socket.sethostname("localhost")
     _build_root(limits)
     # Each of these is a second hurdle; where the kernel is too old to have it, others stand.
-    for setting, value in (("kernel/pid_max", limits.processes), ("user/max_user_namespaces", 0)):
+    hurdles = {"kernel/pid_max": 2 * limits.processes, "user/max_user_namespaces": 0}
+    for setting, value in hurdles.items():
         with suppress(OSError):
             Path("/proc/sys", setting).write_text(str(value))
     _set_readonly("/proc")
@@ -139,7 +140,7 @@ def set_resource_limits(limits: Limits) -> None:
         (resource.RLIMIT_CORE, 0),
         (resource.RLIMIT_DATA, data),
         (resource.RLIMIT_FSIZE, limits.disk),
-        (resource.RLIMIT_NPROC, limits.processes),
+        (resource.RLIMIT_NPROC, 2 * limits.processes),
     ):
         hard = resource.getrlimit(kind)[1]
         value = value if hard == resource.RLIM_INFINITY else min(value, hard)

@@ -11,25 +11,24 @@ import socket
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
-import psutil
-
 from qa.examples import cells, sandbox
 from qa.examples.notebook import Notebook
+from qa.examples.process_tree import ProcessTree, kill_all
 from qa.examples.sandbox import Limits
 
 TICK = 0.1
 """Seconds between two looks at what the run has used; its events and its end are seen at once."""
 GRACE = 2.0
 """Seconds in which what the run started may end after it."""
+ANSWER = 0.5
+"""Seconds in which Python writes its stack."""
 LINES_OF_OUTPUT = 12
 EVENTS = ("starts", "ran", "done")
 """What a run may say; the rest is the supervisor's to say."""
-RESAMPLE = 1.1
 
 Event = dict[str, Any]
 
@@ -60,7 +59,7 @@ def run_in_sandbox(
             _Supervisor(connection, notebook, limits, top).run()
         finally:
             if not isolate:
-                _kill_descendants()
+                kill_all(GRACE)
                 shutil.rmtree(top, ignore_errors=True)
     except BaseException as error:
         problem = f"{type(error).__name__}: {error}"
@@ -136,33 +135,28 @@ class _Supervisor:
         self.notebook = notebook
         self.limits = limits
         self.top = top
+        self.output = os.memfd_create("output")
+        self.stack = os.memfd_create("stack")
+        self.reports, self.report = os.pipe()
+        self.answer, self.answers = os.pipe()
         self.cell = 0
         self.position = 0  # of the running cell's output
         self.seen: dict[str, int] = {}  # processes and ports, and the cell after which first seen
-        self.peak = 0
-        self.sampled = 0
         self.status: int | None = None
 
     def run(self) -> None:
-        self.output = os.memfd_create("output")
-        self.stack = os.memfd_create("stack")
-        reports, report = os.pipe()
-        answer, self.answers = os.pipe()
         self.started = time.monotonic()
         self.pid = os.fork()
         if self.pid == 0:
-            _run_cells(
-                self.notebook, self.limits, self.top, self.output, self.stack, report, answer
-            )
-        os.close(report)
-        os.close(answer)
-        self.process = psutil.Process(self.pid)
-        self.before = self.process.memory_info().rss
-        verdict = self._relay(reports)
+            self._become_the_run()
+        os.close(self.report)
+        os.close(self.answer)
+        self.tree = ProcessTree(self.pid)
+        verdict = self._relay()
         if verdict:
             self._ask_where()
         left = [] if verdict else self._wait_for_all()
-        _kill_descendants()
+        kill_all(GRACE)
         self._reap()
         self._send(
             event="end",
@@ -172,18 +166,47 @@ class _Supervisor:
             status=self.status,
             left=left,
             output=_read(self.output, self.position).splitlines()[-LINES_OF_OUTPUT:],
-            processor_seconds=round(self._processor_seconds(), 3),
-            peak_memory=self.peak,
+            processor_seconds=round(self.tree.processor_seconds(), 3),
+            peak_memory=self.tree.peak_memory,
         )
+
+    def _become_the_run(self) -> NoReturn:
+        """In the run's own process: prepare it, then let the notebook's code in."""
+        # With a position of its own, and appending: child processes write to it as well.
+        output = os.open(f"/proc/self/fd/{self.output}", os.O_RDWR | os.O_APPEND)
+        cells.redirect_output(output)
+        cells.crash_reports(self.stack)
+        keep = sorted({0, 1, 2, output, self.stack, self.report, self.answer})
+        for low, high in zip(keep, [*keep[1:], 1 << 20], strict=True):
+            os.closerange(low + 1, high)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        own = os.getpid()
+
+        def send(event: Event) -> None:
+            if os.getpid() != own:
+                os._exit(1)  # a child that the notebook forked came to the end of the cell
+            data = json.dumps(event).encode() + b"\n"
+            while data:
+                data = data[os.write(self.report, data) :]
+            os.read(self.answer, 1)
+
+        def run() -> None:
+            _enter_folder(self.top)
+            sandbox.set_resource_limits(self.limits)
+            sandbox.drop_privileges()
+            work = self.top / "work"
+            cells.CellRunner(self.notebook, work, output, self.limits, send).run()
+
+        cells.exit_after(run)
 
     def _send(self, **event: object) -> None:
         self.connection.sendall(json.dumps(event).encode() + b"\n")
 
-    def _relay(self, reports: int) -> str:
+    def _relay(self) -> str:
         """Pass events on until the run ends; returns which limit it broke, if any."""
-        os.set_blocking(reports, False)
+        os.set_blocking(self.reports, False)
         poll = select.poll()
-        poll.register(reports, select.POLLIN)
+        poll.register(self.reports, select.POLLIN)
         poll.register(self.connection, select.POLLRDHUP)
         poll.register(os.pidfd_open(self.pid), select.POLLIN)
         buffer, size = b"", 0
@@ -193,7 +216,7 @@ class _Supervisor:
             if self.connection.fileno() in dict(poll.poll(wait)):
                 raise ConnectionAbortedError("the builder is gone")
             self._reap()
-            while chunk := _read_some(reports):
+            while chunk := _read_some(self.reports):
                 size += len(chunk)
                 if size > 2 * self.limits.report:  # the run itself stops before that
                     return f"flood of output: more than {self.limits.report >> 20} MiB"
@@ -218,11 +241,12 @@ class _Supervisor:
         if event["event"] == "ran":
             self.position = os.fstat(self.output).st_size
         if event["event"] in ("ran", "done"):
-            self._note_processes_and_ports()
+            for name in [*self.tree.names(), *self.tree.ports()]:
+                self.seen.setdefault(name, self.cell)
         if event["event"] == "done":
-            ports = [name for name in self._ports() if name in self.seen]
-            self._send(event="ports", left=[(name, self.seen[name]) for name in ports])
-        os.write(self.answers, b".")
+            self._send(event="ports", left=[(port, self.seen[port]) for port in self.tree.ports()])
+        with suppress(BrokenPipeError):  # it may have died meanwhile
+            os.write(self.answers, b".")
 
     def _reap(self) -> None:
         """Collect the run and, as an init process, every orphan."""
@@ -234,115 +258,35 @@ class _Supervisor:
                 if pid == self.pid:
                     self.status = status
 
-    def _others(self) -> list[psutil.Process]:
-        """All processes of the run but its first."""
-        found = psutil.Process().children(recursive=True)
-        return [process for process in found if process.pid != self.pid]
-
     def _broken_limit(self) -> str:
-        limits, others = self.limits, self._others()
-        if self._processor_seconds(others) > limits.processor_seconds:
+        limits = self.limits
+        if self.tree.processor_seconds() > limits.processor_seconds:
             return f"time budget: more than {limits.processor_seconds:g} s of processor time"
         if time.monotonic() - self.started > limits.clock_seconds:
             return f"time budget: not done after {limits.clock_seconds:g} s"
         if os.fstat(self.output).st_size > limits.output:
             return f"flood of output: more than {limits.output >> 10} KiB"
-        if len(others) >= limits.processes // 2:
-            return f"process limit: more than {limits.processes // 2} at once"
-        if self._memory(others) > limits.memory:
+        if len(self.tree.others()) > limits.processes:
+            return f"process limit: more than {limits.processes} at once"
+        if self.tree.measure_memory() > limits.memory:
             return f"memory limit: more than {limits.memory >> 20} MiB"
         return ""
-
-    def _processor_seconds(self, others: list[psutil.Process] | None = None) -> float:
-        """Of all processes of the run, those that ended included."""
-        ended = os.times()
-        total = ended.children_user + ended.children_system
-        for process in [self.process, *(self._others() if others is None else others)]:
-            with suppress(psutil.Error):
-                times = process.cpu_times()
-                total += times.user + times.system + times.children_user + times.children_system
-        return total
-
-    def _memory(self, others: list[psutil.Process]) -> int:
-        """Bytes that the run added since it began; pages that its processes share count once.
-
-        To measure what is shared takes milliseconds, so it is done when more than that was added.
-        """
-        sizes = []
-        for process in [self.process, *others]:
-            with suppress(psutil.Error):
-                sizes.append(process.memory_info().rss)
-        bound = sum(sizes)
-        if others and bound > self.sampled * RESAMPLE:
-            self.sampled = bound
-            shares = []
-            for process in others:
-                with suppress(psutil.Error):
-                    shares.append(process.memory_full_info().pss)
-            self.peak = max(self.peak, sizes[0] + sum(shares) - self.before)
-        elif not others and sizes:
-            self.peak = max(self.peak, bound - self.before)
-        return self.peak
-
-    def _note_processes_and_ports(self) -> None:
-        for name in [*self._names(), *self._ports()]:
-            self.seen.setdefault(name, self.cell)
-
-    def _names(self) -> Iterator[str]:
-        for process in self._others():
-            with suppress(psutil.Error):
-                if process.status() != psutil.STATUS_ZOMBIE:
-                    yield f"process {' '.join(process.cmdline())[:80] or process.name()}"
-
-    def _ports(self) -> list[str]:
-        """TCP ports on which a process of the run listens."""
-        ports = set()
-        for process in [self.process, *self._others()]:
-            with suppress(psutil.Error):
-                if not _has_socket(process.pid):
-                    continue  # the kernel takes milliseconds to list the connections
-                for connection in process.net_connections("tcp"):
-                    if connection.status == psutil.CONN_LISTEN:
-                        ports.add(connection.laddr.port)
-        return [f"port {port}" for port in sorted(ports)]
 
     def _ask_where(self) -> None:
         """Let Python write the stack of the run's main thread, wherever that is, then stop all."""
         with suppress(ProcessLookupError):
             os.kill(self.pid, signal.SIGUSR1)
-        deadline = time.monotonic() + 0.5
+        deadline = time.monotonic() + ANSWER
         while not os.fstat(self.stack).st_size and time.monotonic() < deadline:
             time.sleep(TICK / 10)
 
     def _wait_for_all(self) -> list[tuple[str, int]]:
         """Processes that outlive the run, with the cell after which they were first seen."""
         deadline = time.monotonic() + GRACE
-        while (names := list(self._names())) and time.monotonic() < deadline:
+        while (names := list(self.tree.names())) and time.monotonic() < deadline:
             time.sleep(TICK / 10)
             self._reap()
         return [(name, self.seen.get(name, self.cell)) for name in names]
-
-
-def _kill_descendants() -> None:
-    """Nothing outlives the run; what is born meanwhile ends with the sandbox."""
-    deadline = time.monotonic() + GRACE
-    while time.monotonic() < deadline:
-        found = psutil.Process().children(recursive=True)
-        alive = [each for each in found if each.status() != psutil.STATUS_ZOMBIE]
-        if not alive:
-            return
-        for process in alive:
-            with suppress(psutil.Error):
-                process.kill()
-
-
-def _has_socket(pid: int) -> bool:
-    with suppress(OSError):
-        for link in Path(f"/proc/{pid}/fd").iterdir():
-            with suppress(OSError):
-                if str(link.readlink()).startswith("socket:"):
-                    return True
-    return False
 
 
 def _read_some(file: int) -> bytes:
@@ -357,46 +301,3 @@ def _read(file: int, position: int = 0) -> str:
     size = os.fstat(file).st_size
     start = max(position, size - (1 << 16))
     return os.pread(file, size - start, start).decode(errors="replace")
-
-
-def _run_cells(
-    notebook: Notebook,
-    limits: Limits,
-    top: Path,
-    output: int,
-    stack: int,
-    report: int,
-    answer: int,
-) -> NoReturn:
-    """In the run's own process: prepare it, then let the notebook's code in."""
-    # Appending, so that a child process that also writes overwrites nothing.
-    output = _reopened(output, os.O_RDWR | os.O_APPEND)
-    cells.redirect_output(output)
-    cells.crash_reports(stack)
-    keep = sorted({0, 1, 2, output, stack, report, answer})
-    for low, high in zip(keep, [*keep[1:], 1 << 20], strict=True):
-        os.closerange(low + 1, high)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-
-    own = os.getpid()
-
-    def send(event: Event) -> None:
-        if os.getpid() != own:
-            os._exit(1)  # a child that the notebook forked and that came to the end of the cell
-        data = json.dumps(event).encode() + b"\n"
-        while data:
-            data = data[os.write(report, data) :]
-        os.read(answer, 1)
-
-    def run() -> None:
-        _enter_folder(top)
-        sandbox.set_resource_limits(limits)
-        sandbox.drop_privileges()
-        cells.CellRunner(notebook, top / "work", output, limits, send).run()
-
-    cells.exit_after(run)
-
-
-def _reopened(file: int, flags: int) -> int:
-    """The same file with a position and flags of its own."""
-    return os.open(f"/proc/self/fd/{file}", flags)

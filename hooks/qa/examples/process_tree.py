@@ -1,0 +1,104 @@
+"""All processes of a run, seen by the process that started the first of them."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+
+RESAMPLE = 1.1
+"""What is shared is measured anew when the processes have grown by this factor."""
+LONGEST_NAME = 80
+
+
+class ProcessTree:
+    """The first process and its descendants; this process must adopt their orphans."""
+
+    def __init__(self, pid: int):
+        self.first = psutil.Process(pid)
+        self.peak_memory = 0
+        self._before = self.first.memory_info().rss
+        self._sampled = 0
+
+    def others(self) -> list[psutil.Process]:
+        """The descendants of the first that live."""
+        return [process for process in _living() if process.pid != self.first.pid]
+
+    def processor_seconds(self) -> float:
+        """Used by all, those that ended included."""
+        ended = os.times()
+        total = ended.children_user + ended.children_system
+        for process in _living():
+            with suppress(psutil.Error):
+                times = process.cpu_times()
+                total += times.user + times.system + times.children_user + times.children_system
+        return total
+
+    def measure_memory(self) -> int:
+        """Bytes added since the beginning, at most so far; pages that several share count once.
+
+        To measure what is shared takes milliseconds, so it is done only after growth.
+        """
+        sizes = {}
+        for process in [self.first, *self.others()]:
+            with suppress(psutil.Error):
+                sizes[process] = process.memory_info().rss
+        total = sum(sizes.values())
+        if total > self._sampled * RESAMPLE:
+            self._sampled = total
+            for process in sizes.keys() - {self.first}:
+                with suppress(psutil.Error):
+                    total += process.memory_full_info().pss - sizes[process]
+            self.peak_memory = max(self.peak_memory, total - self._before)
+        return self.peak_memory
+
+    def names(self) -> Iterator[str]:
+        """Commands of the processes beside the first."""
+        for process in self.others():
+            with suppress(psutil.Error):
+                command = " ".join(process.cmdline()) or process.name()
+                yield f"process {command[:LONGEST_NAME]}"
+
+    def ports(self) -> list[str]:
+        """TCP ports on which one of them listens."""
+        ports = set()
+        for process in [self.first, *self.others()]:
+            with suppress(psutil.Error):
+                if not _has_socket(process.pid):
+                    continue  # the kernel takes milliseconds to list the connections
+                for connection in process.net_connections("tcp"):
+                    if connection.status == psutil.CONN_LISTEN:
+                        ports.add(connection.laddr.port)
+        return [f"port {port}" for port in sorted(ports)]
+
+
+def kill_all(seconds: float) -> None:
+    """Kill every descendant of this process, for at most `seconds` if they multiply."""
+    deadline = time.monotonic() + seconds
+    while (found := _living()) and time.monotonic() < deadline:
+        for process in found:
+            with suppress(psutil.Error):
+                process.kill()
+
+
+def _living() -> list[psutil.Process]:
+    """Descendants of this process that are more than an uncollected exit status."""
+    living = []
+    for process in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error):
+            if process.status() != psutil.STATUS_ZOMBIE:
+                living.append(process)
+    return living
+
+
+def _has_socket(pid: int) -> bool:
+    with suppress(OSError):
+        for link in Path(f"/proc/{pid}/fd").iterdir():
+            with suppress(OSError):
+                if str(link.readlink()).startswith("socket:"):
+                    return True
+    return False

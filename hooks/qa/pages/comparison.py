@@ -1,0 +1,85 @@
+"""Who catches what: the faults of the canaries under this site's engine and under others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from qa.failures import Failure, Failures
+from qa.pages import records
+from qa.pages.page import Page
+from qa.pages.records import Record
+
+OUTCOMES = {
+    "located": {"zh": "● 定位", "en": "● located"},
+    "caught": {"zh": "◐ 发现", "en": "◐ caught"},
+    "passes": {"zh": "○ 放过", "en": "○ passes"},
+    "stopped": {"zh": "■ 被叫停", "en": "■ stopped"},
+    "refused": {"zh": "– 不适用", "en": "– refused"},
+}
+SITE = "qa"
+"""The engine of this site among the tools; it has no version of its own."""
+HEADS = {"zh": ("故障", "本站"), "en": ("Fault", "This site")}
+MEASURED = {"zh": "{} 在 Python {} 上测得。", "en": "Measured on {} with Python {}."}
+
+FORM = {"date": str, "python": str, "versions": object, "canaries": object}
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """`canaries` maps the name of a fault to the outcome by tool; `versions` are those of the
+    other tools. `date` is in ISO 8601."""
+
+    path: Path
+    date: str = ""
+    python: str = ""
+    versions: dict[str, str] = field(default_factory=dict)
+    canaries: dict[str, dict[str, str]] = field(default_factory=dict)
+
+    @property
+    def tools(self) -> tuple[str, ...]:
+        return (SITE, *self.versions)
+
+
+def read(path: Path) -> Comparison:
+    """Raises Failures, with lines, for what does not have the form."""
+    if not path.exists():
+        return Comparison(path)
+    found = records.parse(path, path.read_text(encoding="utf-8"))
+    failures = list(records.check(path, found, FORM, "the file"))
+    if not failures:
+        failures = list(_check(path, found))
+    if failures:
+        raise Failures(failures)
+    return Comparison(path, *(found[key] for key in FORM))
+
+
+def _check(path: Path, found: Record) -> Iterator[Failure]:
+    wrong = [key for key in ("versions", "canaries") if not isinstance(found[key], Record)]
+    for key in wrong:
+        yield Failure(path, found.lines[key], f"{key} is no mapping")
+    if wrong:
+        return
+    versions, canaries = found["versions"], found["canaries"]
+    yield from records.check(path, versions, dict.fromkeys(versions, str), "versions")
+    form = dict.fromkeys((SITE, *versions), str)
+    for name, row in canaries.items():
+        faults = list(records.check(path, row, form, name, canaries.lines[name]))
+        yield from faults
+        for tool, outcome in row.items() if not faults else ():
+            if outcome not in OUTCOMES:
+                reason = f'{name}: "{outcome}" is no outcome{records.nearest(outcome, OUTCOMES)}'
+                yield Failure(path, row.lines[tool], reason)
+
+
+def table(page: Page, comparison: Comparison) -> list[str]:
+    """A row a fault, a column a tool; below it, when and with which Python it was measured."""
+    fault, site = HEADS[page.language]
+    tools = [f"{tool} {version}" for tool, version in comparison.versions.items()]
+    out = [f"| {' | '.join([fault, site, *tools])} |", f"|{' --- |' * (len(tools) + 2)}"]
+    for name, row in comparison.canaries.items():
+        words = [OUTCOMES[row[tool]][page.language] for tool in comparison.tools]
+        out.append(f"| {' | '.join([f'`{name}`', *words])} |")
+    measured = MEASURED[page.language].format(comparison.date, comparison.python)
+    return [*out, "", measured, ""]

@@ -55,5 +55,7 @@ def test_ci_refuses_to_run_without_isolation(sample: SampleProject) -> None:
     before = sample.path("site/index.html").read_bytes()
     done = build(sample, CI="true")
     assert done.returncode == 1
-    assert "CI refuses to run examples without isolation: [Errno 28] new namespaces: " in done.stderr
+    assert (
+        "CI refuses to run examples without isolation: [Errno 28] new namespaces: " in done.stderr
+    )
     assert sample.path("site/index.html").read_bytes() == before

@@ -6,7 +6,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export NO_MKDOCS_2_WARNING := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: serve build test check bench lock clean install
+.PHONY: serve build test check bench compare lock clean install
 .DELETE_ON_ERROR:
 
 # All pages, or with PAGE=training/overfitting that one, which is quicker after each edit.
@@ -49,6 +49,11 @@ $(VENV)/.browser: $(VENV)/.installed
 # others need lies in a folder of its own, so that the environment stays what was locked.
 bench: install .cache/bench/.installed
 	python -m tests.bench $(ARGS)
+
+# Who catches what: the canaries through this site's engine and through others, half an hour in all;
+# ARGS="exception flood" measures only these again.
+compare: install .cache/bench/.installed
+	python -m tests.comparison $(ARGS)
 
 .cache/bench/.installed: requirements-bench.txt $(VENV)/.installed
 	rm -rf .cache/bench

@@ -21,8 +21,9 @@ from qa.examples.store import Result, Scalar
 from qa.failures import Failure, Failures
 from qa.fences.verdicts import Verdicts
 from qa.memo import Memo, digest_of
-from qa.pages import checks, corpus, links, lists, terms
+from qa.pages import checks, comparison, corpus, links, lists, terms
 from qa.pages import page as pages
+from qa.pages.comparison import Comparison
 from qa.pages.corpus import Corpus
 from qa.pages.figures import figure_files
 from qa.pages.page import Fence, Page
@@ -70,6 +71,7 @@ class Site:
     notebooks: dict[str, Notebook]
     results: dict[str, Result]
     account: Account
+    comparison: Comparison
     by_path: dict[Path, Page] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -112,6 +114,7 @@ class Site:
             ),
             "terms": lambda _: lists.terms(page, self.terms),
             "waivers": lambda _: lists.waivers(page, self.account.waived, root),
+            "comparison": lambda _: comparison.table(page, self.comparison),
         }
 
     def write_runs(self, site: Path) -> None:
@@ -154,6 +157,7 @@ def prepare(project: Project, only: str = "", sync: bool = False) -> Site:
     failures: list[Failure] = []
     questions = _gather(failures, corpus.read, project.docs / "corpus.yml")
     glossary = _gather(failures, terms.read, project.docs / "terms.yml")
+    compared = _gather(failures, comparison.read, project.docs / "comparison.yml")
     found = _read_pages(project, failures)
     books = _read_notebooks(project, failures, sync)
     everything = [page for versions in found.values() for page in versions.values()]
@@ -168,7 +172,8 @@ def prepare(project: Project, only: str = "", sync: bool = False) -> Site:
     glossary = glossary or Terms(project.docs / "terms.yml", {})
     account, faults = _check_code(project, books, everything)
     results = {name: result for name, result in runs.results.items() if name in books}
-    site = Site(questions, glossary, found, books, results, account)
+    compared = compared or Comparison(project.docs / "comparison.yml")
+    site = Site(questions, glossary, found, books, results, account, compared)
     failures += faults
     failures += checks.check_pairs_of_languages(found, project.docs)
     failures += _check_notebooks_and_pages(project, site, everything)

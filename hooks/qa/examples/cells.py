@@ -137,6 +137,7 @@ class _Outputs:
         }
         self.left -= sum(len(value) for value in plain.values() if isinstance(value, str))
         if self.left < 0:
+            self.outputs.clear()
             raise OutputFlood("more figures and tables than a page can hold")
         self.outputs.append({"output_type": "display_data", "data": plain, "metadata": {}})
 

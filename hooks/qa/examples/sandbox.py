@@ -9,6 +9,7 @@ See namespaces(7), user_namespaces(7), mount_setattr(2). It needs Linux 5.12 and
 from __future__ import annotations
 
 import ctypes
+import errno
 import fcntl
 import os
 import resource
@@ -164,11 +165,16 @@ def _build_root(limits: Limits) -> None:
     _mount("tmpfs", "/tmp", "tmpfs", MS_NOSUID, "size=1m,mode=755")
     Path("/tmp/old").mkdir()
     # pivot_root(2) has no wrapper in the C library; its number differs between architectures.
-    number = {"x86_64": 155, "aarch64": 41}[os.uname().machine]
+    numbers = {"x86_64": 155, "aarch64": 41}
+    if (number := numbers.get(os.uname().machine)) is None:
+        raise IsolationError(errno.ENOSYS, f"new root: not known how on {os.uname().machine}")
     _call("new root", "syscall", number, b"/tmp", b"/tmp/old")
     os.chdir("/")
-    for folder in ("proc", "dev", "etc", "tmp"):
+    for folder in ("proc", "dev", "dev/shm", "etc", "tmp"):
         Path("/", folder).mkdir()
+    # First, because this Python may itself lie below /tmp.
+    for folder in ("/tmp", "/dev/shm"):
+        _mount("tmpfs", folder, "tmpfs", MS_NOSUID | MS_NODEV, f"size={limits.disk},mode=700")
     for path in (*SYSTEM, *_python(), *(f"/etc/{name}" for name in SETTINGS)):
         _show(Path(path))
     for name, text in WRITTEN.items():
@@ -177,14 +183,11 @@ def _build_root(limits: Limits) -> None:
     for name in DEVICES:
         Path("/dev", name).touch()
         _mount(f"/old/dev/{name}", f"/dev/{name}", flags=MS_BIND)
-    for number, name in enumerate(("stdin", "stdout", "stderr")):
-        Path("/dev", name).symlink_to(f"/proc/self/fd/{number}")
+    for descriptor, name in enumerate(("stdin", "stdout", "stderr")):
+        Path("/dev", name).symlink_to(f"/proc/self/fd/{descriptor}")
     Path("/dev/fd").symlink_to("/proc/self/fd")
     _call("hide the old root", "umount2", b"/old", MNT_DETACH)
     Path("/old").rmdir()
-    for folder in ("/tmp", "/dev/shm"):
-        Path(folder).mkdir(exist_ok=True)
-        _mount("tmpfs", folder, "tmpfs", MS_NOSUID | MS_NODEV, f"size={limits.disk},mode=700")
     _mount("none", "/", flags=MS_BIND | MS_REMOUNT | MS_RDONLY | MS_NOSUID)
 
 

@@ -81,8 +81,8 @@ def isolation_problem() -> str:
                 sandbox.drop_privileges()
                 os._exit(0)
             os._exit(os.waitpid(child, 0)[1] and 1)
-        except OSError as error:
-            os.write(answer, str(error).encode())
+        except BaseException as error:
+            os.write(answer, f"{error}".encode())
         os._exit(1)
     os.close(answer)
     status = os.waitpid(pid, 0)[1]

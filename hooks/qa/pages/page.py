@@ -27,6 +27,7 @@ GENERATED: dict[str, tuple[str, ...]] = {
     "questions": ("document",),
     "terms": (),
     "waivers": (),
+    "comparison": (),
 }
 """Fences that become something else than a block of code, with their options."""
 HIGHLIGHT = ("title", "linenums", "hl_lines")

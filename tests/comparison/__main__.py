@@ -99,7 +99,9 @@ def main(names: list[str]) -> None:
             sys.exit(f"{tool} does not pass what has no fault:\n{message}")
     sys.path.insert(0, str(PACKAGES))
     versions = {tool: version(tool) for tool in OTHERS}
-    old: dict[str, Any] = yaml.safe_load(TABLE.read_text(encoding="utf-8")) if names else {"versions": versions}
+    old: dict[str, Any] = {"versions": versions}
+    if names:
+        old = yaml.safe_load(TABLE.read_text(encoding="utf-8"))
     if old["versions"] != versions:
         sys.exit(f"{TABLE.name} is of other versions: measure all")
     canaries = old.get("canaries", {})

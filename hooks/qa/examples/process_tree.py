@@ -41,14 +41,15 @@ class ProcessTree:
     def measure_memory(self) -> int:
         """Bytes added since the beginning, at most so far; pages that several share count once.
 
-        To measure what is shared takes milliseconds, so it is done only after growth.
+        To measure what is shared takes milliseconds, so with several processes it is done only
+        after a growth of a tenth.
         """
         sizes = {}
         for process in [self.first, *self.others()]:
             with suppress(psutil.Error):
                 sizes[process] = process.memory_info().rss
         total = sum(sizes.values())
-        if total > self._sampled * RESAMPLE:
+        if len(sizes) == 1 or total > self._sampled * RESAMPLE:
             self._sampled = total
             for process in sizes.keys() - {self.first}:
                 with suppress(psutil.Error):

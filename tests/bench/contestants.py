@@ -66,8 +66,8 @@ def nbclient(folder: Path) -> tuple[list[str], float]:
 
 def jupyter_cache(folder: Path) -> tuple[list[str], float]:
     """Its executor `local-parallel`: nbclient in a pool of as many processes as there are cores."""
-    from jupyter_cache import get_cache  # type: ignore[import-not-found]
-    from jupyter_cache.executors import load_executor  # type: ignore[import-not-found]
+    from jupyter_cache import get_cache
+    from jupyter_cache.executors import load_executor
 
     with tempfile.TemporaryDirectory() as kept:
         cache = get_cache(kept)

@@ -114,7 +114,7 @@ def serve(site: Path, edits: int) -> tuple[list[float], list[float], list[float]
             page.goto(f"http://{address}/{SERVED}/")
 
             def until_seen(mark: str) -> float:
-                seen = f"document.body.textContent.includes('{mark}')"
+                seen = f"document.body?.textContent.includes('{mark}')"
                 clock = time.perf_counter()
                 page.wait_for_function(seen, polling=20, timeout=120_000)
                 return time.perf_counter() - clock

@@ -11,8 +11,8 @@
 
 # %% name="arithmetic"
 import pandas as pd
+from money import CENT, DOLLAR  # money is counted in whole micro-dollars (u$)
 
-MILLION, CENT = 1_000_000, 10_000  # money is counted in whole micro-dollars (u$)
 calls_per_day, peak_factor, seconds_per_call = 50_000_000, 4, 6
 tokens_in, tokens_out = 600, 250  # per call
 price_in, price_out = 3, 15  # $ per million tokens, which is u$ per token
@@ -28,9 +28,9 @@ gb_per_day = calls_per_day * assumed_bytes / 1e9
 call_price = tokens_in * price_in + tokens_out * price_out  # u$
 call_cents = call_price / CENT
 fee_ratio = 0.029 + 30 * CENT / call_price  # a card payment for each call
-topup_fee = 0.029 + 30 * CENT / (20 * MILLION)  # one card payment of $20
-slice_calls = MILLION // call_price  # calls that $1 pays for
-daily_leak = calls_per_day / 1_000 * call_price / MILLION  # $: one call in 1,000
+topup_fee = 0.029 + 30 * CENT / (20 * DOLLAR)  # one card payment of $20
+slice_calls = DOLLAR // call_price  # calls that $1 pays for
+daily_leak = calls_per_day / 1_000 * call_price / DOLLAR  # $: one call in 1,000
 pd.DataFrame(
     {
         "calls at peak": f"{peak_calls:,.0f} /s",
@@ -104,7 +104,7 @@ shown.rename(columns={"charge": "charge [u$]"})
 # %% name="bill"
 bill = client.bill(ada_key)
 rates = {unit: rate for (_, unit), rate in PRICES.items()}
-unrounded = sum(n * rates[u] for r in receipts for u, n in r["usage"].items()) / MILLION
+unrounded = sum(n * rates[u] for r in receipts for u, n in r["usage"].items()) / DOLLAR
 rounded_away = unrounded - bill["charged"]  # u$ in her favour, all calls together
 assert bill["charged"] == sum(r["charge"] for r in receipts)
 assert 0 < rounded_away < len(receipts)

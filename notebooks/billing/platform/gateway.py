@@ -16,7 +16,8 @@ import time
 import psycopg
 import uvicorn
 from fastapi import Depends, FastAPI, Header, HTTPException, Request
-from ledger import CENT, post, rate, to_cents
+from ledger import post, rate
+from money import CENT, to_cents
 from pydantic import BaseModel, Field
 from scheduler import NoWorker, Scheduler
 from worker import tokenize

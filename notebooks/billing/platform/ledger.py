@@ -1,6 +1,6 @@
 """Money: whole micro-dollars (u$) in, double entries out."""
 
-MILLION, CENT = 1_000_000, 10_000
+from money import DOLLAR
 
 
 def post(db, kind: str, ref, lines: dict[str, int]) -> None:
@@ -24,14 +24,4 @@ def rate(db, version: int, ability: str, usage: dict[str, int]) -> int:
         "SELECT unit, rate FROM price WHERE version = %s AND ability = %s",
         (version, ability),
     ).fetchall()
-    return sum(usage[unit] * per_million for unit, per_million in rates) // MILLION
-
-
-def to_cents(parts: dict[str, int]) -> dict[str, int]:
-    """Whole cents per line whose sum is the rounded total: largest remainders first."""
-    total = (sum(parts.values()) + CENT // 2) // CENT
-    cents = {name: micro // CENT for name, micro in parts.items()}
-    largest_first = sorted(parts, key=lambda name: parts[name] % CENT, reverse=True)
-    for name in largest_first[: total - sum(cents.values())]:
-        cents[name] += 1
-    return cents
+    return sum(usage[unit] * per_million for unit, per_million in rates) // DOLLAR

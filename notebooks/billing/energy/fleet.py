@@ -1,0 +1,41 @@
+"""A fleet of equal nodes under a week's load, minute by minute."""
+
+import numpy as np
+
+MINUTES = 7 * 24 * 60
+IDLE, BUSY = 2.1, 8.4  # kW of a node with eight GPUs; idle is assumed
+OFF = 0.1  # kW: the management controller that can wake it, assumed
+
+
+def week(rng: np.random.Generator, peak: float) -> np.ndarray:
+    """Nodes' worth of work in each minute: low at night, two humps, noise that lasts."""
+    hour = np.arange(MINUTES) / 60 % 24
+    humps = np.exp(-(((hour - 11) / 3) ** 2)) + np.exp(-(((hour - 20.5) / 2.5) ** 2))
+    noise = np.zeros(MINUTES)
+    for minute in range(1, MINUTES):
+        noise[minute] = 0.9 * noise[minute - 1] + rng.normal(0, 0.015)
+    return peak * (0.15 + 0.75 * humps / humps.max()) * (1 + noise)
+
+
+# --8<-- [start:power]
+def power(on, load):
+    """kW: every node that is on draws its idle power, work adds to it in proportion."""
+    return on * IDLE + load * (BUSY - IDLE)
+
+
+# --8<-- [end:power]
+
+
+def sleeping(load, nodes: int, wake: int, spare: float, hold: int = 15):
+    """kW, and the work left over, if unneeded nodes sleep.
+
+    Nodes are called up from the load now, with some to spare; they draw power at once
+    but work only after `wake` minutes. None is sent to sleep before `hold` minutes.
+    """
+    need = np.minimum(np.ceil(load * (1 + spare)), nodes)
+    recent = [need[max(0, m - hold) : m + 1].max() for m in range(MINUTES)]
+    called = np.array(recent)
+    awake = np.concatenate([np.full(wake, called[0]), called[: MINUTES - wake]])
+    on = np.maximum(called, awake)  # those on their way up, or not yet down
+    kw = power(on, np.minimum(load, awake)) + (nodes - on) * OFF
+    return kw, np.maximum(load - awake, 0)

@@ -1,0 +1,86 @@
+"""What the service's role might try, what its owner can, and what the daily checks must find."""
+
+import psycopg
+
+ENTRY = "INSERT INTO entry (kind, ref, booked_on) VALUES ('test', 'x', '2026-06-08')"
+
+
+def postings(*lines: str, ref: str = "x") -> list[str]:
+    """Each line is "account currency amount"."""
+    return [
+        "INSERT INTO posting SELECT id, '{}', '{}', {} FROM entry WHERE ref = '{}'".format(
+            *line.split(), ref
+        )
+        for line in lines
+    ]
+
+
+ATTACKS = {
+    "one leg only": [ENTRY, *postings("wallet:ada USD -1000000")],
+    "dollars against euros": [ENTRY, *postings("bank USD 100", "revenue.eur EUR -100")],
+    "dollars into a euro account": [
+        ENTRY,
+        *postings("bank USD 100", "revenue.eur USD -100"),
+    ],
+    "no postings": [ENTRY],
+    "add to an old entry": postings(
+        "bank USD 100", "concessions USD -100", ref="bob-0520a"
+    ),
+    "the same job again": [ENTRY.replace("'test', 'x'", "'charge', 'ada-0501a'")],
+    "overdraw": [
+        ENTRY,
+        *postings("wallet:ada USD 9000000000", "revenue USD -9000000000"),
+    ],
+    "into the closed month": [ENTRY.replace("06-08", "05-31")],
+    "fill a wallet": ["UPDATE wallet SET funds = 1000000000"],
+    "open a full wallet": [
+        "INSERT INTO wallet (account, funds) VALUES ('promo:ada', 100)"
+    ],
+    "edit": ["UPDATE posting SET amount = amount * 2"],
+    "delete": ["DELETE FROM posting"],
+    "reopen the month": ["UPDATE period SET closed_at = NULL"],
+    "backdate the record": [
+        "INSERT INTO entry (kind, ref, booked_on, recorded_at)"
+        " VALUES ('test', 'x', '2026-06-08', '2026-05-31')"
+    ],
+}
+
+EDIT = "UPDATE posting SET amount = amount * 2"
+POWERS = {
+    "owner": ["SET LOCAL ROLE ledger_owner", EDIT],
+    "owner, triggers off": [
+        "SET LOCAL ROLE ledger_owner",
+        "ALTER TABLE posting DISABLE TRIGGER USER",
+        EDIT,
+    ],
+    "superuser": ["SET LOCAL session_replication_role = replica", EDIT],
+}
+# Each leaves one invariant broken, and no other.
+BANK_100 = postings("bank USD 100", "revenue USD -100")
+SABOTAGE = {
+    "entry out of balance": [
+        "UPDATE posting SET amount = amount - 1 WHERE account = 'fees'"
+    ],
+    "entry without postings": [ENTRY],
+    "wallet is not its postings": ["UPDATE wallet SET funds = funds + 1"],
+    "reversal is no mirror image": [
+        "INSERT INTO entry (kind, ref, booked_on, reverses)"
+        " SELECT 'reversal', 'x', '2026-06-08', id FROM entry WHERE ref = 'bob-0520a'",
+        *BANK_100,
+    ],
+    "recorded after its month was closed": [ENTRY.replace("06-08", "05-31"), *BANK_100],
+}
+
+
+def outcome(db: psycopg.Connection, statements: list[str]) -> tuple[str, str]:
+    """The error and what refused it: a constraint's name, or a message. Leaves no trace."""
+    try:
+        with db.transaction(force_rollback=True):
+            for statement in statements:
+                db.execute(statement)
+            db.execute("SET CONSTRAINTS ALL IMMEDIATE")  # what a commit would check
+    except psycopg.Error as error:
+        return type(
+            error
+        ).__name__, error.diag.constraint_name or error.diag.message_primary
+    return "accepted", ""

@@ -1,0 +1,84 @@
+"""What somebody with the database's superuser can do. Each step leaves the books consistent."""
+
+from audit import BOOKS, canonical, link
+from books import find
+from psycopg import Connection
+
+TARGET = "bob-0520a"
+
+
+def edit(db: Connection, job: str = TARGET) -> None:
+    """A dollar less on both legs of a charge, and a dollar more in the wallet."""
+    db.execute(
+        "UPDATE posting SET amount = amount - sign(amount) * 1000000 WHERE entry = %s",
+        (find(db, "charge", job),),
+    )
+    resync(db)
+
+
+def edit_last(db: Connection) -> None:
+    """The latest charge, sealed since the last checkpoint."""
+    sql = "SELECT ref FROM entry WHERE kind = 'charge' ORDER BY id DESC LIMIT 1"
+    edit(db, db.execute(sql).fetchone()[0])
+
+
+def recopy(db: Connection) -> None:
+    """Bring the audit log's copies into line with the books."""
+    rows = [
+        (canonical(content), entry) for entry, content in db.execute(BOOKS).fetchall()
+    ]
+    db.cursor().executemany("UPDATE audit SET record = %s WHERE entry = %s", rows)
+
+
+def rechain(db: Connection) -> None:
+    """Number and hash the whole log anew."""
+    rows, before = [], bytes(32)
+    log = db.execute("SELECT entry, record FROM audit ORDER BY seq").fetchall()
+    for seq, (entry, record) in enumerate(log, 1):
+        before = link(before, record)
+        rows.append((seq, entry, record, before))
+    db.execute("DELETE FROM audit")
+    db.cursor().executemany("INSERT INTO audit VALUES (%s, %s, %s, %s)", rows)
+
+
+def delete(db: Connection) -> None:
+    remove(db, [find(db, "charge", TARGET)])
+
+
+def cut_tail(db: Connection) -> None:
+    """The last twenty entries of the log have never been."""
+    rows = db.execute("SELECT entry FROM audit ORDER BY seq DESC LIMIT 20").fetchall()
+    remove(db, [entry for (entry,) in rows])
+
+
+def swap(db: Connection) -> None:
+    """Two neighbours in the log change places."""
+    (seq,) = db.execute(
+        "SELECT seq FROM audit WHERE entry = %s", (find(db, "charge", TARGET),)
+    ).fetchone()
+    db.execute("UPDATE audit SET seq = -1 WHERE seq = %s", (seq,))
+    db.execute("UPDATE audit SET seq = %s WHERE seq = %s", (seq, seq + 1))
+    db.execute("UPDATE audit SET seq = %s WHERE seq = -1", (seq + 1,))
+
+
+def remove(db: Connection, entries: list[int]) -> None:
+    for table, column in (("posting", "entry"), ("entry", "id"), ("audit", "entry")):
+        db.execute(f"DELETE FROM {table} WHERE {column} = ANY(%s)", (entries,))
+    resync(db)
+
+
+def resync(db: Connection) -> None:
+    db.execute("""UPDATE wallet SET funds = coalesce(
+        (SELECT -sum(amount) FROM posting WHERE posting.account = wallet.account), 0)""")
+
+
+# What is done, and the only comparisons that find it.
+CRIMES = {
+    "edit an entry": ([edit], {"copy"}),
+    "edit it and its copy": ([edit, recopy], {"chain"}),
+    "delete an entry everywhere": ([delete], {"chain", "anchor"}),
+    "swap two rows of the log": ([swap], {"chain"}),
+    "cut off the tail": ([cut_tail], {"anchor"}),
+    "edit, then hash it all anew": ([edit, recopy, rechain], {"anchor"}),
+    "the same, behind the checkpoint": ([edit_last, recopy, rechain], set()),
+}

@@ -1,0 +1,96 @@
+"""Renewals whose card is declined: retry, tell, give time, pause; delete nothing."""
+
+from collections.abc import Iterable, Iterator
+
+import httpx
+import wallets
+from harness import Stack
+from psycopg import Connection
+
+# --8<-- [start:policy]
+RETRY_ON = (0, 1, 3, 7, 12)  # days after the invoice falls due
+GRACE = 14  # days of service while unpaid
+HARD = {"stolen_card", "lost_card", "pickup_card", "closed_account"}
+
+
+def service(due: int, paid: int | None, day: int) -> str:
+    """Worked out, not stored: a payment at any time restores it."""
+    if day < due or (paid is not None and paid <= day):
+        return "active"
+    return "past due" if day - due < GRACE else "paused"
+    # --8<-- [end:policy]
+
+
+def collect(db: Connection, provider: httpx.Client, day: int) -> dict[str, str]:
+    """What runs once a day: the invoices tried, and what came of it."""
+    tried = {}
+    open_invoices = db.execute(
+        """SELECT id, account, amount, card, due, attempts FROM invoice
+           WHERE paid IS NULL AND next_attempt <= %s ORDER BY id""",
+        (day,),
+    ).fetchall()
+    for invoice, account, amount, card, due, attempts in open_invoices:
+        # Each attempt is a payment with its own key; the same attempt keeps its key.
+        attempt = wallets.create(db, f"{invoice}/{attempts + 1}", account, amount)
+        state = wallets.submit(db, provider, attempt, card=card, off_session=True)
+        tried[invoice] = state
+        if state not in ("succeeded", "failed"):
+            continue  # the next run asks again, with the same key
+        (code,) = db.execute(
+            "SELECT code FROM payment WHERE id = %s", (attempt,)
+        ).fetchone()
+        later = [due + days for days in RETRY_ON if due + days > day]
+        retry = later[0] if later and code not in HARD else None
+        db.execute(
+            """UPDATE invoice SET attempts = attempts + 1, next_attempt = %s,
+                                  paid = CASE WHEN %s = 'succeeded' THEN %s END
+               WHERE id = %s""",
+            (retry, state, day, invoice),
+        )
+        if state == "failed" and retry is None:
+            wallets.notify(db, invoice, "please give us another card")
+    for (invoice,) in db.execute(
+        "SELECT id FROM invoice WHERE paid IS NULL AND due + %s = %s", (GRACE, day)
+    ).fetchall():
+        wallets.notify(db, invoice, "paused; your data is kept")
+    return tried
+
+
+def subscribe(db: Connection, customer: str, card: str, cents: int) -> None:
+    db.execute("INSERT INTO wallet VALUES (%s) ON CONFLICT DO NOTHING", (customer,))
+    db.execute(
+        """INSERT INTO invoice (id, account, amount, card, due, next_attempt)
+           VALUES (%s, %s, %s, %s, 0, 0)""",
+        (customer, customer, cents, card),
+    )
+
+
+def new_card(db: Connection, invoice: str, card: str, day: int) -> None:
+    db.execute(
+        "UPDATE invoice SET card = %s, next_attempt = %s WHERE id = %s",
+        (card, day, invoice),
+    )
+
+
+def simulate(
+    stack: Stack, cards: dict[str, str], new_cards: dict[int, str], days: int
+) -> Iterator[tuple[int, dict[str, str]]]:
+    """One invoice for each customer, due on day 0: what was tried on each day."""
+    for customer, card in cards.items():
+        subscribe(stack.db, customer, card, cents=2_000)
+    for day in range(days):
+        if day in new_cards:
+            new_card(stack.db, new_cards[day], "good", day)
+        yield day, collect(stack.db, stack.api, day)
+        stack.provider.deliver(seconds=86_400)  # webhooks repeat what the answers said
+        stack.work()
+
+
+def service_by_day(
+    db: Connection, customers: Iterable[str], days: int
+) -> dict[str, list[str]]:
+    query = "SELECT due, paid FROM invoice WHERE id = %s"
+    facts = {c: db.execute(query, (c,)).fetchone() for c in customers}
+    return {
+        c: [service(*fact, day) for day in range(days)] for c, fact in facts.items()
+    }

@@ -1,0 +1,265 @@
+# ---
+# jupyter:
+#   qa:
+#     seconds: 10
+# ---
+
+# %% [markdown]
+# # 按量、包月、阶梯，计费策略怎么设计？ · How do you design pricing - usage, plans, tiers?
+# 一个小批价引擎：价目表是带版本的数据；用性质测试检验引擎，再用埋下的缺陷检验测试；比较几种套餐；运行几个真实会犯的错误。
+# A small rating engine: price lists are versioned data; properties test the engine, planted bugs test the properties; plans are compared; mistakes that people really make are run.
+
+# %% name="price-list"
+from pathlib import Path
+
+import pandas as pd
+from catalogue import PICO, Catalogue, Meter, load
+
+catalogue = load(Path("prices"))
+old, new = catalogue.lists
+rows = []
+for name, meter in new.meters.items():
+    above = 0
+    for before, tier in zip(old.meters[name].tiers, meter.tiers):
+        shown = [(before, "peak"), (tier, "peak"), (tier, "batch")]
+        micro = [f"{meter.rate(t, mode) / 10**6:,g}" for t, mode in shown]
+        rows.append([name, meter.unit, above, *micro])
+        above = (tier.up_to or 0) // 10**6
+columns = ["meter", "u$ per", "above [M]", "July peak", "October peak", "batch"]
+pd.DataFrame(rows, columns=columns).set_index("meter")
+
+# %% name="refusals"
+from faults import refusal, refusal_after_edit
+
+TEXT = Path("prices/2026-10-15.toml").read_text()
+EDITS = {
+    "price as a float": ('peak = "0.035"', "peak = 0.035"),
+    "misspelt key": ("percent = 80", "percnt = 80"),
+    "time without a zone": ("T00:00:00Z", "T00:00:00"),
+    "two open tiers": ("{ up_to = 100_000_000, peak", "{ peak"),
+    "no whole p$ per second": ("per = 60", "per = 3600"),
+    "step above the batch price": ('peak = "2.20"', 'peak = "0.90"'),
+}
+why = {name: refusal(TEXT, *edit, old) for name, edit in EDITS.items()}
+why["published file edited"] = refusal_after_edit(Path("prices"), "2026-07-01.toml")
+refused = len(why)
+pd.Series(why, name="refused because").to_frame()
+
+# %% name="invoice"
+from account import OCTOBER, PACKS, PLANS, october
+from rating import CENT, Usage, in_cents, rate
+
+usage = october()
+lines = rate(catalogue, OCTOBER, usage, PACKS, PLANS)
+cents, total_cents = in_cents(lines)
+assert sum(cents) == total_cents
+each_rounded = sum((line.amount + CENT // 2) // CENT for line in lines)
+line_gap = each_rounded - total_cents
+assert line_gap != 0  # lines that are rounded by themselves do not add up
+bill = pd.DataFrame(lines).assign(cents=cents)
+bill["list price [$]"] = (bill["listed"] / PICO).round(4)
+records, invoice_lines = len(usage), len(lines)
+columns = ["quantity", "list price [$]", "cents"]
+bill.groupby(["item", "version"])[columns].sum()
+
+# %% name="rerate"
+january = pd.Timestamp("2027-01-01", tz="UTC")
+later = new.model_copy(update={"version": "2027-01", "effective_from": january})
+again = rate(Catalogue([old, new, later]), OCTOBER, reversed(usage), PACKS, PLANS)
+assert again == lines  # later prices and the order of arrival change nothing
+
+overwritten = new.model_copy(update={"effective_from": old.effective_from})
+wrong = rate(Catalogue([overwritten]), OCTOBER, usage, PACKS, PLANS)
+lost = (total_cents - in_cents(wrong)[1]) / 100
+assert lost > 0
+
+late = Usage(OCTOBER[0] + pd.Timedelta("3h"), "output", False, 400_000)
+corrected = in_cents(rate(catalogue, OCTOBER, [*usage, late], PACKS, PLANS))[1]
+adjustment = (corrected - total_cents) / 100
+output = old.meters["output"]
+by_hand = late.quantity * output.rate(output.tiers[0], "peak") / PICO
+assert 0 < adjustment < by_hand  # it also takes free units, which others then pay for
+october_total = total_cents / 100
+print(f"October: ${october_total:,.2f}; were prices overwritten, ${lost:,.2f} less")
+print(f"late usage adds ${adjustment:.2f}; quantity x price would be ${by_hand:.2f}")
+
+# %% name="properties"
+import rating
+from cases import prove
+from properties import PROPERTIES
+
+cases = prove(rating, examples=120)  # raises, with a small example, if one fails
+properties, tried = len(PROPERTIES), len(cases)
+print(f"{properties} properties hold in {tried} cases")
+
+# %% name="mutants"
+from mutants import MUTANTS, mutant
+from properties import broken
+
+numbers = {holds.__name__: str(i) for i, holds in enumerate(PROPERTIES, 1)}
+found = {bug: broken(mutant(*edit), cases) for bug, edit in MUTANTS.items()}
+assert all(found.values())  # no bug survives, and no property is idle:
+assert {name for names in found.values() for name in names} == numbers.keys()
+bugs, volume_tiers = len(MUTANTS), found["the tier the month reaches prices all units"]
+assert volume_tiers[0] == PROPERTIES[0].__name__
+
+# In the example's hours one of them is no different, at any hour of a week:
+blind = mutant(*MUTANTS["weekday by UTC, hour by local time"])
+hours = pd.date_range(OCTOBER[0], periods=168, freq="h")
+week = [Usage(at, "input", False, 1) for at in hours]
+assert all(blind.mode_of(new.peak, u) == rating.mode_of(new.peak, u) for u in week)
+caught = {bug: ", ".join(map(numbers.get, names)) for bug, names in found.items()}
+pd.Series(caught, name="properties that fail").rename_axis("planted bug").to_frame()
+
+# %% name="plans"
+NOVEMBER = pd.Timestamp("2026-11-01", tz="UTC"), pd.Timestamp("2026-12-01", tz="UTC")
+MONDAY = pd.Timestamp("2026-11-02 02:00", tz="UTC")  # 10:00 in Beijing: a peak hour
+MIX = {"input": 500_000, "cached_input": 300_000, "output": 200_000}  # of a million
+
+
+def cost(plan: str, millions: int) -> float:
+    used = [Usage(MONDAY, meter, False, n * millions) for meter, n in MIX.items()]
+    lines = rate(catalogue, NOVEMBER, used, plans=[(NOVEMBER[0], plan)])
+    return in_cents(lines)[1] / 100
+
+
+volumes = range(1, 1_001)
+bills = {plan: [cost(plan, m) for m in volumes] for plan in new.plans}
+costs = pd.DataFrame(bills, index=volumes)
+assert (costs.diff().dropna() >= 0).all(axis=None)
+best = costs.idxmin(axis="columns")
+assert best.drop_duplicates().tolist() == ["payg", "pro", "commit"]
+pro_from, commit_from = best.drop_duplicates().index[1:]
+idle_commit = costs.loc[100, "commit"] / costs.loc[100, "payg"]
+top_saving = 1 - costs.loc[1_000, "commit"] / costs.loc[1_000, "payg"]
+costs.index.name = "million tokens"
+shown = costs.loc[[10, pro_from, 100, commit_from, 1_000]]
+shown.map("{:,.2f}".format).add_suffix(" [$]")
+
+# %% name="plans-figure" tags=["hide-input"]
+import matplotlib.pyplot as plt
+import numpy as np
+
+points = np.unique(np.geomspace(10, 1_000, 90).astype(int))
+fig, (upper, lower) = plt.subplots(2, figsize=(7, 6), sharex=True, layout="constrained")
+for plan, style in zip(costs, ["-", "--", "-."]):
+    upper.plot(points, costs.loc[points, plan], style, label=plan)
+    lower.plot(points, costs.loc[points, plan] / points, style, label=plan)
+for ax in (upper, lower):
+    for change in (pro_from, commit_from):
+        ax.axvline(change, color="0.5", linewidth=0.8, linestyle=":")
+upper.set(xscale="log", yscale="log", ylabel="month's bill [$]")
+lower.set(ylim=(0, 10), ylabel="effective price\n[$ per million tokens]")
+lower.set(xlabel="tokens a month [millions]")
+upper.yaxis.set_major_formatter("{x:,.0f}")
+lower.xaxis.set_major_formatter("{x:,.0f}")
+upper.legend()
+plt.show()
+
+# %% name="cliff"
+from hypothesis import find, settings
+from hypothesis import strategies as st
+
+FIXED = 10 * 10**6  # u$ a month, on top
+TABLE = [(10_000, 1_000), (50_000, 800), (100_000, 600), (10**9, 400)]  # calls, u$ each
+
+
+def volume(calls: int) -> int:
+    """u$ where the tier that the month reaches prices all its calls."""
+    return FIXED + calls * next(price for top, price in TABLE if calls <= top)
+
+
+pairs = st.tuples(st.integers(0, 60_000), st.integers(0, 60_000))
+same = settings(derandomize=True, database=None, max_examples=2_000)
+few, many = find(
+    pairs, lambda n: n[0] < n[1] and volume(n[0]) > volume(n[1]), settings=same
+)
+rows = []
+for top, price in TABLE[:-1]:
+    beyond = volume(top + 1)
+    padding = (beyond - FIXED) // price + 1  # from here on, buying more is cheaper
+    assert volume(padding) > beyond >= volume(padding - 1)
+    rows.append([f"{top:,}", volume(top) / 10**6, beyond / 10**6, f"{padding:,}"])
+full, one_more = volume(50_000) / 10**6, volume(50_001) / 10**6
+columns = ["calls", "bill [$]", "one call more [$]", "padding pays from"]
+pd.DataFrame(rows, columns=columns).set_index("calls")
+
+# %% name="push"
+from rating import graduated
+
+STEEP = [
+    {"up_to": 1_000_000, "peak": "10.00", "batch": "1.00"},
+    {"peak": "2.00", "batch": "1.00"},
+]
+steep = Meter(unit="token", per=1_000_000, tiers=STEEP)
+alone = graduated(steep, 0, 1_000_000, "peak") / PICO
+pushed = graduated(steep, 0, 1_000_000, "batch") / PICO
+pushed += graduated(steep, 1_000_000, 1_000_000, "peak") / PICO
+assert pushed < alone  # twice the usage, and a smaller bill
+print(f"1M tokens at peak: ${alone:.2f}; after 1M batch tokens: ${pushed:.2f} for both")
+
+# %% name="increments"
+import math
+
+MEDIAN, SPREAD, CALLS = 40, 1.0, 20_000
+ways = {
+    name: Meter(unit="second", tiers=[{"peak": "0.0001"}], increment=i, at_least=least)
+    for name, i, least in [("60 s", 60, 1), ("1 s, min. 15 s", 1, 15), ("1 s", 1, 1)]
+}
+surcharge = pd.DataFrame(columns=list(ways), dtype=float)
+for seed in range(5):
+    lengths = np.random.default_rng(seed).lognormal(math.log(MEDIAN), SPREAD, CALLS)
+    for name, meter in ways.items():
+        billed = sum(meter.billable(math.ceil(length)) for length in lengths)
+        surcharge.loc[seed, name] = billed / lengths.sum() - 1
+
+
+def longer_than(seconds: float) -> float:
+    """Share of calls."""
+    return math.erfc(math.log(seconds / MEDIAN) / SPREAD / math.sqrt(2)) / 2
+
+
+mean_length = MEDIAN * math.exp(SPREAD**2 / 2)
+minutes = 1 + sum(longer_than(60 * k) for k in range(1, 200))  # begun, in the mean
+expected = 60 * minutes / mean_length - 1
+by_minute, at_least, by_second = surcharge.mean()
+assert (surcharge["60 s"] - expected).abs().max() < 0.05
+assert (surcharge["60 s"] > 10 * surcharge["1 s, min. 15 s"]).all()
+surcharge.agg(["min", "mean", "max"]).map("{:.1%}".format)
+
+# %% name="float"
+from decimal import ROUND_HALF_UP, Decimal
+from random import Random
+
+chance, orders, totals = Random(0), 200, set()
+tokens = [u.quantity for u in usage if u.meter == "input"]
+for _ in range(orders):
+    chance.shuffle(tokens)
+    totals.add((sum(n * 2_500_000 for n in tokens), sum(n * 0.0000025 for n in tokens)))
+exact_totals, float_totals = (len(set(column)) for column in zip(*totals))
+assert exact_totals == 1 and float_totals > 5
+
+images = range(1, 2_000, 2)  # at $0.035 an odd number ends in half a cent
+price, cent = Decimal("0.035"), Decimal("0.01")
+half_up = [(n * price).quantize(cent, ROUND_HALF_UP) for n in images]
+off = sum(round(n * 0.035, 2) != float(exact) for n, exact in zip(images, half_up))
+assert 0 < off < len(images) / 10  # rare enough to pass a test of a few examples
+print(f"{float_totals} float totals in {orders} orders; of integers {exact_totals}")
+print(f"of {len(images)} bills in floats, {off} are a cent off")
+
+# %% name="tax"
+RATE, LINES = 6, 8  # per cent; lines of an invoice
+
+
+def taxed(amount: int) -> int:
+    """Cents of tax, half up."""
+    return (amount * RATE + 50) // 100
+
+
+invoices = [[chance.randrange(5_000) for _ in range(LINES)] for _ in range(1_000)]
+gaps = [sum(map(taxed, amounts)) - taxed(sum(amounts)) for amounts in invoices]
+tax_differs, tax_worst = sum(map(bool, gaps)) / len(gaps), max(map(abs, gaps))
+assert tax_differs > 0.5 and tax_worst <= LINES / 2 + 0.5
+print(
+    f"by line and on the total differ in {tax_differs:.0%}, by up to {tax_worst} cents"
+)

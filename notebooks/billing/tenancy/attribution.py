@@ -1,0 +1,94 @@
+"""A month of a shared fleet, and ways to divide its cost among the tenants.
+
+Fleet and prices are assumptions; the costs of a token in GPU time are those of `fairness`.
+"""
+
+from itertools import permutations
+
+import numpy as np
+import pandas as pd
+from fairness import PREFILL_S, SEQUENCE_S, SLOTS, STEP_S
+from money import DOLLAR
+
+HOURS = 30 * 24
+REPLICA_HOUR = 5 * DOLLAR // 2  # micro-dollars for one replica and hour
+TARGET = 0.7  # of an hour; above it, waiting grows too long
+PREFILL_US = round(PREFILL_S * 1e6)  # GPU time of a prompt token
+DECODE_US = round((STEP_S + SLOTS * SEQUENCE_S) / SLOTS * 1e6)  # in a full batch
+
+
+def usage(seed: int) -> pd.DataFrame:
+    """Tokens in and out, and requests, of each tenant in each hour of the month."""
+    chance = np.random.default_rng(seed)
+    hour = np.arange(HOURS)
+    day, clock = hour // 24, hour % 24
+    office = (day % 7 < 5) & (9 <= clock) & (clock < 18)
+    shape = {  # tokens in and out a request; requests in each hour
+        "office": (1_500, 250, 26_000 * office + 600),
+        "night batch": (6_000, 150, 11_000 * (clock < 6)),
+        "steady": (400, 500, np.full(HOURS, 6_500)),
+        "launch": (900, 300, 500 + 30_000 * ((day == 17) & (clock > 17))),
+        "small": (800, 200, np.full(HOURS, 300)),
+    }
+    rows = {}
+    for tenant, (prompt, output, mean) in shape.items():
+        requests = chance.poisson(mean)
+        rows[tenant, "requests"] = requests
+        rows[tenant, "in"] = requests * prompt
+        rows[tenant, "out"] = requests * output
+    return pd.DataFrame(rows)
+
+
+def gpu_us(month: pd.DataFrame) -> pd.DataFrame:
+    """Microseconds of GPU time, hour by tenant."""
+    cost = {"in": PREFILL_US, "out": DECODE_US}
+    return sum(month.xs(kind, axis=1, level=1) * us for kind, us in cost.items())
+
+
+CAPACITY_US = int(3600 * 1e6 * TARGET)  # of one replica in one hour
+
+
+def busiest_us(load: pd.DataFrame) -> int:
+    return int(load.sum(axis=1).max())
+
+
+def fleet_cost(load: pd.DataFrame) -> int:
+    """Replicas enough for the busiest hour, kept for the whole month."""
+    return -(-busiest_us(load) // CAPACITY_US) * HOURS * REPLICA_HOUR
+
+
+# --8<-- [start:shapley]
+def shapley(load: pd.DataFrame) -> dict[str, int]:
+    """What each tenant adds to the busiest hour, summed over all orders of joining."""
+    peak = {frozenset(): 0}
+
+    def added(tenant: str, before: frozenset[str]) -> int:
+        for group in (before, before | {tenant}):
+            if group not in peak:
+                peak[group] = busiest_us(load[sorted(group)])
+        return peak[before | {tenant}] - peak[before]
+
+    total = dict.fromkeys(load, 0)
+    for order in permutations(load):
+        for i, tenant in enumerate(order):
+            total[tenant] += added(tenant, frozenset(order[:i]))
+    return total
+
+
+# --8<-- [end:shapley]
+
+
+def keys(month: pd.DataFrame) -> dict[str, dict[str, int]]:
+    """Five ways to weigh the tenants, as whole numbers."""
+    load = gpu_us(month)
+    requests, prompt, output = (
+        month.xs(k, axis=1, level=1).sum() for k in ("requests", "in", "out")
+    )
+    at_peak = load.loc[load.sum(axis=1).idxmax()]
+    return {
+        "requests": requests.to_dict(),
+        "tokens": (prompt + output).to_dict(),
+        "GPU time": load.sum().to_dict(),
+        "share of the busiest hour": at_peak.to_dict(),
+        "Shapley value": shapley(load),
+    }

@@ -1,0 +1,241 @@
+"""A serving engine whose steps take roofline time, and the requests that queue for it."""
+
+import heapq
+import itertools
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from transformer_costs import Accelerator, Transformer
+
+# Shares of the data sheet's peaks that good kernels are assumed to reach.
+OF_BANDWIDTH, OF_FLOPS = 0.7, 0.5
+CHUNK = 2_048  # prompt tokens a step takes in before it admits no more
+
+
+@dataclass(frozen=True)
+class Engine:
+    """What one step reads and computes, and how fast."""
+
+    shared_bytes: float
+    """Read once a step, whatever runs."""
+    model_bytes: float
+    """Read once a step for each distinct model that runs."""
+    kv_bytes: float
+    token_flops: float
+    bandwidth: float
+    flops: float
+
+    def seconds(self, computed: int, held: int, models: int = 1) -> float:
+        """Of a step that computes `computed` tokens and reads the KV cache of `held`."""
+        read = self.shared_bytes + models * self.model_bytes + held * self.kv_bytes
+        return max(read / self.bandwidth, computed * self.token_flops / self.flops)
+
+
+def engine(
+    model: Transformer, device: Accelerator, own: float = 0, base: float = 1
+) -> Engine:
+    """`base` copies of the weights read by all, `own` more for each distinct model."""
+    weights = 2 * model.parameters
+    return Engine(
+        base * weights,
+        own * weights,
+        model.kv_bytes(),
+        model.forward_flops(1_000),
+        OF_BANDWIDTH * device.bandwidth,
+        OF_FLOPS * device.bf16_flops,
+    )
+
+
+def adapter_share(model: Transformer, rank: int) -> float:
+    """Of the weights, what LoRA adds in all linear layers."""
+    kv_width = model.kv_heads * model.head_width
+    ends = [(model.width, model.width)] * 2 + [(model.width, kv_width)] * 2
+    ends += [(model.width, model.feed_forward)] * 3
+    return model.layers * rank * sum(map(sum, ends)) / model.parameters
+
+
+def kv_tokens(model: Transformer, device: Accelerator, copies: int = 1) -> int:
+    """Tokens of KV cache beside the weights: 90% of the memory, less 3 GB."""
+    free = 0.9 * device.memory - 3e9 - 2 * copies * model.parameters
+    return int(free / model.kv_bytes())
+
+
+@dataclass(slots=True, eq=False)
+class Request:
+    arrival: float
+    prompt: int
+    output: int
+    model: int = 0
+    cached: int = 0
+    """Of the prompt, tokens whose KV cache is there already."""
+    first: float = float("nan")
+    done: float = float("nan")
+
+
+# --8<-- [start:step]
+class Replica:
+    """Continuous batching: between two steps, requests join and leave."""
+
+    def __init__(
+        self, engine: Engine, kv_limit: int, slots: int = 256, fill_to: int = 0
+    ) -> None:
+        self.engine, self.kv_limit = engine, kv_limit
+        self.slots, self.fill_to = slots, fill_to
+        self.waiting: deque[Request] = deque()
+        self.backlog: deque[Request] = deque()  # nobody waits for these
+        self.leaving: dict[int, list[Request]] = defaultdict(list)  # by step
+        self.models: Counter[int] = Counter()
+        self.clock = self.busy = 0.0
+        self.steps = self.running = self.held = self.reserved = self.tokens = 0
+
+    def advance(self, until: float) -> None:
+        while self.clock < until:
+            joined, prompt = self._admit()
+            if not self.running:
+                break
+            computed = self.running - len(joined) + prompt
+            seconds = self.engine.seconds(computed, self.held, len(self.models))
+            self.clock += seconds
+            self.busy += seconds
+            self.steps += 1
+            self.tokens += self.running
+            self.held += self.running
+            for request in joined:
+                request.first = self.clock
+            for request in self.leaving.pop(self.steps, ()):
+                self._leave(request)
+        if until < float("inf"):
+            self.clock = max(self.clock, until)  # nothing to do until then
+
+    # --8<-- [end:step]
+
+    @property
+    def outstanding(self) -> int:
+        return self.running + len(self.waiting)
+
+    def _admit(self) -> tuple[list[Request], int]:
+        joined: list[Request] = []
+        prompt = 0
+        while self.waiting and prompt < CHUNK and self._fits(self.waiting[0]):
+            prompt += self._join(self.waiting.popleft(), joined)
+        while self.backlog and prompt < CHUNK and self.running < self.fill_to:
+            if not self._fits(self.backlog[0]):
+                break
+            prompt += self._join(self.backlog.popleft(), joined)
+        return joined, prompt
+
+    def _fits(self, request: Request) -> bool:
+        needed = self.reserved + request.prompt + request.output
+        return needed <= self.kv_limit and self.running < self.slots
+
+    def _join(self, request: Request, joined: list[Request]) -> int:
+        joined.append(request)
+        self.leaving[self.steps + request.output].append(request)
+        self.models[request.model] += 1
+        self.running += 1
+        self.held += request.prompt
+        self.reserved += request.prompt + request.output
+        return request.prompt - request.cached
+
+    def _leave(self, request: Request) -> None:
+        request.done = self.clock
+        self.models[request.model] -= 1
+        if not self.models[request.model]:
+            del self.models[request.model]
+        self.running -= 1
+        self.held -= request.prompt + request.output
+        self.reserved -= request.prompt + request.output
+
+
+def serve(
+    replicas: Sequence[Replica],
+    requests: Iterable[Request],
+    route: Callable[[Sequence[Replica], Request], Replica],
+) -> None:
+    for request in requests:
+        for replica in replicas:
+            replica.advance(request.arrival)
+        route(replicas, request).waiting.append(request)
+    for replica in replicas:
+        replica.backlog.clear()
+        replica.advance(float("inf"))
+
+
+def least_outstanding(replicas: Sequence[Replica], request: Request) -> Replica:
+    return min(replicas, key=lambda replica: replica.outstanding)
+
+
+def weighted_round_robin(weights: Sequence[int]) -> Callable[..., Replica]:
+    """Smooth: of weights 3 and 1, the turns are 0, 0, 1, 0."""
+    turns = [((k + 0.5) / w, i) for i, w in enumerate(weights) for k in range(w)]
+    order = itertools.cycle([i for _, i in sorted(turns)])
+    return lambda replicas, request: replicas[next(order)]
+
+
+def weighted_least(speed: Mapping[Replica, int]) -> Callable[..., Replica]:
+    return lambda replicas, request: min(
+        replicas, key=lambda replica: (replica.outstanding + 1) / speed[replica]
+    )
+
+
+def static_seconds(
+    engine: Engine, prompt: int, outputs: Sequence[int], size: int
+) -> float:
+    """All of `outputs` in batches of `size`, each padded to its longest answer."""
+    total = 0.0
+    for at in range(0, len(outputs), size):
+        longest, n = max(outputs[at : at + size]), len(outputs[at : at + size])
+        total += engine.seconds(n * prompt, n * prompt)
+        total += sum(engine.seconds(n, n * (prompt + k)) for k in range(1, longest))
+    return total
+
+
+# The conversation service of Azure's published trace of 2023: quantiles of tokens.
+QUANTILES = [0, 0.05, 0.25, 0.50, 0.75, 0.90, 0.95, 0.99, 1]
+PROMPT = [2, 181, 396, 1020, 1189, 2734, 4083, 4142, 14_050]
+OUTPUT = [7, 41, 85, 129, 395, 424, 451, 601, 1000]
+
+
+def poisson(
+    rng: np.random.Generator,
+    rate: float,
+    seconds: float,
+    shape: Callable[[np.ndarray], np.ndarray] = np.ones_like,
+) -> list[float]:
+    """Arrivals at `rate` at most; `shape`, from 0 to 1, says how much of it at a time."""
+    times = np.sort(rng.random(rng.poisson(rate * seconds)) * seconds)
+    return times[rng.random(len(times)) < shape(times / seconds)].tolist()
+
+
+def bursty(
+    rng: np.random.Generator, seconds: float, starts: Iterable[float]
+) -> list[float]:
+    """0.2 requests a second, and 4 more during the ten seconds after each start."""
+    quiet = poisson(rng, 0.2, seconds)
+    bursts = [[start + t for t in poisson(rng, 4, 10)] for start in starts]
+    return sorted(itertools.chain(quiet, *bursts))
+
+
+def draw(rng: np.random.Generator, arrivals: Sequence[float], **kind) -> list[Request]:
+    """Requests at `arrivals`, with the lengths of the trace."""
+    prompts = np.interp(rng.random(len(arrivals)), QUANTILES, PROMPT).astype(int)
+    outputs = np.interp(rng.random(len(arrivals)), QUANTILES, OUTPUT).astype(int)
+    lengths = zip(arrivals, prompts.tolist(), outputs.tolist())
+    return [Request(*request, **kind) for request in lengths]
+
+
+def merge(*streams: Iterable[Request]) -> list[Request]:
+    return list(heapq.merge(*streams, key=lambda request: request.arrival))
+
+
+def p95_first(requests: Iterable[Request]) -> float:
+    """Seconds to the first token that 95 of 100 requests do not exceed."""
+    return float(np.percentile([r.first - r.arrival for r in requests], 95))
+
+
+def p95_gap(requests: Iterable[Request]) -> float:
+    """Mean seconds between tokens of a request, likewise."""
+    gaps = [(r.done - r.first) / (r.output - 1) for r in requests]
+    return float(np.percentile(gaps, 95))

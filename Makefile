@@ -39,6 +39,9 @@ docs/vendor/.installed: package-lock.json $(VENV)/.installed
 	cp node_modules/mermaid/dist/mermaid.min.js docs/vendor/
 	cp node_modules/katex/dist/katex.min.js node_modules/katex/dist/katex.min.css docs/vendor/katex/
 	cp node_modules/katex/dist/fonts/*.woff2 docs/vendor/katex/fonts/
+	cp node_modules/minisearch/dist/umd/index.js docs/vendor/minisearch.js
+	# A module does not load from a folder; a script does.
+	sed 's/^export //' node_modules/stemmer/index.js > docs/vendor/stemmer.js
 	touch $@
 
 $(VENV)/.browser: $(VENV)/.installed

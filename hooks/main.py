@@ -20,7 +20,7 @@ from mkdocs.structure.files import Files
 from mkdocs.structure.pages import Page
 from mkdocs.utils import get_relative_url
 
-from qa import search_index, staging
+from qa import content_policy, search_index, staging
 from qa.failures import Failures, fault_in_build
 from qa.site import Project, Site, prepare
 
@@ -53,8 +53,6 @@ def on_startup(command: str, dirty: bool) -> None:
     for handler in logger.handlers:
         handler.setLevel(max(handler.level, min(logger.level, logging.WARNING)))
     logger.setLevel(min(logger.level, logging.INFO))
-    # The Chinese tokenizer of the search plugin reports on stderr how it loads.
-    logging.getLogger("jieba").setLevel(logging.WARNING)
 
 
 @event_priority(100)
@@ -96,8 +94,26 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     return markdown if rendered is None else rendered
 
 
+def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    assert State.site is not None and page.file.abs_src_path is not None
+    name = State.site.list_of_terms
+    prefix = page.file.src_uri.partition("/")[0]
+    listed = name and files.get_file_from_path(f"{prefix}/{name}.md")
+    if not listed or listed.url == page.url:
+        return html
+    address = get_relative_url(listed.url, page.url)
+    return State.site.explain_terms(Path(page.file.abs_src_path), html, address)
+
+
+# After everything that adds a script.
+@event_priority(-200)
 def on_post_page(output: str, page: Page, config: MkDocsConfig) -> str:
-    return search_index.with_own_base(output, page.url)
+    return content_policy.with_policy(output)
+
+
+@event_priority(-200)
+def on_post_template(output: str, template_name: str, config: MkDocsConfig) -> str:
+    return content_policy.with_policy(output) if template_name.endswith(".html") else output
 
 
 @event_priority(-200)
@@ -106,7 +122,7 @@ def on_post_build(config: MkDocsConfig) -> None:
         return
     assert State.site is not None
     State.site.write_runs(Path(config.site_dir))
-    search_index.split_by_language(Path(config.site_dir))
+    search_index.write(Path(config.site_dir), State.site.about)
     State.complete = True
 
 

@@ -21,7 +21,7 @@ from qa.examples.store import Result, Scalar
 from qa.failures import Failure, Failures
 from qa.fences.verdicts import Verdicts
 from qa.memo import Memo, digest_of
-from qa.pages import checks, comparison, corpus, links, lists, terms
+from qa.pages import checks, comparison, corpus, glossary, links, lists, related, terms, wayfinding
 from qa.pages import page as pages
 from qa.pages.comparison import Comparison
 from qa.pages.corpus import Corpus
@@ -93,6 +93,34 @@ class Site:
             "diagrams": self.account.diagrams,
         }
 
+    @property
+    def about(self) -> dict[str, dict[str, str]]:
+        """By language and page, words by which readers may look for it: the questions it answers,
+        its description and its tags."""
+        questions = self.corpus.questions
+        return {
+            language: {
+                name: " ".join(
+                    [page.meta.get("description", "")]
+                    + [questions[source].text[language] for source in page.sources]
+                    + [" ".join(self.terms.by_id[tag].name.values()) for tag in page.tags]
+                )
+                for name, versions in self.pages.items()
+                if (page := versions.get(language))
+            }
+            for language in LANGUAGES
+        }
+
+    @cached_property
+    def list_of_terms(self) -> str | None:
+        """The name of the page that lists all terms."""
+        pages = ((name, versions[LANGUAGES[0]]) for name, versions in self.pages.items())
+        return next((name for name, page in pages if page.shows_terms), None)
+
+    @cached_property
+    def related(self) -> dict[str, list[str]]:
+        return related.neighbours(versions[LANGUAGES[0]] for versions in self.pages.values())
+
     def values(self, page: Page) -> dict[str, Scalar]:
         result = self.results.get(page.name)
         return result.values if result else self.statistics
@@ -103,19 +131,35 @@ class Site:
         if page is None:
             return None
         notebook, result = self.notebooks.get(page.name), self.results.get(page.name)
-        return render(page, self.values(page), notebook, result, self._lists(page), to_root)
+        above = wayfinding.below_title(page, self.terms, self.list_of_terms)
+        lists_ = self._lists(page)
+        lines = render(page, self.values(page), notebook, result, lists_, to_root, above)
+        near = self.related.get(page.name, ())
+        lines += wayfinding.related(page, near, self._titles(page.language))
+        return "\n".join(lines) + "\n"
+
+    def explain_terms(self, path: Path, content: str, address: str) -> str:
+        """The HTML of an answer, with its terms explained; `address` is that of their list."""
+        page = self.by_path.get(path)
+        if page is None or not page.sources:
+            return content
+        return glossary.link_first_uses(content, self.terms.by_id, page.language, address)
 
     def _lists(self, page: Page) -> dict[str, Callable[[Fence], list[str]]]:
-        titles = {name: versions[page.language].title for name, versions in self.pages.items()}
+        titles = self._titles(page.language)
         root = page.path.parents[len(Path(page.name).parts) + 1]
         return {
             "questions": lambda f: lists.questions(
-                page, f.options["document"], self.corpus, titles
+                page, f.options.get("document", ""), self.corpus, titles
             ),
             "terms": lambda _: lists.terms(page, self.terms),
             "waivers": lambda _: lists.waivers(page, self.account.waived, root),
             "comparison": lambda _: comparison.table(page, self.comparison),
+            "runs": lambda _: lists.runs(page, self.results, titles),
         }
+
+    def _titles(self, language: str) -> dict[str, str]:
+        return {name: versions[language].title for name, versions in self.pages.items()}
 
     def write_runs(self, site: Path) -> None:
         """Put figures and executed notebooks where the rendered pages expect them."""
@@ -313,7 +357,7 @@ def _check_notebooks_and_pages(
     for page in everything:
         if not page.lines:
             continue
-        failures += checks.check_header(page)
+        failures += checks.check_header(page, site.terms)
         failures += checks.check_fences(page, site.corpus)
         failures += links.check_links(page, site.by_path, project.docs, site.terms)
         path = project.notebooks / f"{page.name}.py"

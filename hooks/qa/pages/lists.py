@@ -3,42 +3,65 @@
 from __future__ import annotations
 
 import html
-import posixpath
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from qa.accounts import Waiver
+from qa.examples.store import Result
 from qa.pages.corpus import Corpus
 from qa.pages.page import Page
 from qa.pages.terms import Terms
+from qa.pages.wayfinding import link_to
 
 OPEN = {"zh": "尚未回答", "en": "not answered yet"}
 HEADS = {
-    "zh": {"questions": "编号 问题 回答", "waivers": "位置 语言 理由"},
-    "en": {"questions": "No. Question Answer", "waivers": "Place Language Reason"},
+    "zh": {
+        "questions": "编号|问题|回答",
+        "waivers": "位置|语言|理由",
+        "runs": "示例|运行于 (UTC)|处理器|Python|库|处理器用时 (s)|内存 (MiB)",
+    },
+    "en": {
+        "questions": "No.|Question|Answer",
+        "waivers": "Place|Language|Reason",
+        "runs": "Example|Ran on (UTC)|Processor|Python|Libraries|Processor time (s)|Memory (MiB)",
+    },
 }
 
 
 def _head(page: Page, what: str) -> list[str]:
-    names = HEADS[page.language][what].split()
+    names = HEADS[page.language][what].split("|")
     return [f"| {' | '.join(names)} |", f"|{' --- |' * len(names)}"]
 
 
 def questions(page: Page, document: str, corpus: Corpus, titles: Mapping[str, str]) -> list[str]:
-    """`titles` are those of all pages in this language, by name."""
-    here = posixpath.dirname(page.name)
-
-    def link(name: str) -> str:
-        return posixpath.relpath(f"{name}.md", here or ".")
-
+    """Of one document, or of all if it is empty; `titles` are those of the pages by name."""
     out = _head(page, "questions")
-    for question in corpus.documents[document].questions:
+    documents = [corpus.documents[document]] if document else corpus.documents.values()
+    for question in (question for each in documents for question in each.questions):
         answers = corpus.answers[question.id]
-        links = "<br>".join(f"[{titles[name]}]({link(name)})" for name in answers)
+        links = "<br>".join(f"[{titles[name]}]({link_to(name, page)})" for name in answers)
         out.append(
             f"| {question.id} | {question.text[page.language]} | "
             f"{links or f'*{OPEN[page.language]}*'} |"
         )
+    return out
+
+
+def runs(page: Page, results: Mapping[str, Result], titles: Mapping[str, str]) -> list[str]:
+    """Every example: when and where it ran, with what, how long, and in how much memory."""
+    out = _head(page, "runs")
+    for name, result in results.items():
+        libraries = ", ".join(f"{n} {version}" for n, version in result.distributions.items())
+        cells = [
+            f"[{titles[name]}]({link_to(name, page)})",
+            result.started[:16].replace("T", " "),
+            f"{result.processor}, {result.system}",
+            result.python,
+            libraries,
+            f"{result.processor_seconds:.1f}",
+            f"{result.peak_memory_bytes / 2**20:.0f}",
+        ]
+        out.append(f"| {' | '.join(cells)} |")
     return out
 
 

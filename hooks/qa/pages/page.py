@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from markdown.extensions.toc import slugify
+
 from qa.failures import Failure, Failures
 from qa.pages import markup, records
 from qa.pages.markup import Markup
@@ -28,6 +30,8 @@ GENERATED: dict[str, tuple[str, ...]] = {
     "terms": (),
     "waivers": (),
     "comparison": (),
+    "runs": (),
+    "downloads": (),
 }
 """Fences that become something else than a block of code, with their options."""
 HIGHLIGHT = ("title", "linenums", "hl_lines")
@@ -95,6 +99,11 @@ class Page:
     @property
     def sources(self) -> list[str]:
         return list(self.meta.get("sources", ()))
+
+    @property
+    def tags(self) -> list[str]:
+        """Identifiers of the terms that the page is about."""
+        return [slugify(tag, "-") for tag in self.meta.get("tags", ())]
 
     @property
     def cells(self) -> list[Fence]:

@@ -59,7 +59,7 @@ def make(root: Path) -> tuple[Path, Path]:
         to_root = get_relative_url(".", url or "./").rstrip("/") + "/"
         text = "\n".join([*header, prepared.render(path, to_root) or ""])
         (plain / path.relative_to(site)).write_text(text, encoding="utf-8")
-    prepared.write_runs(plain / "docs")
+    prepared.write_files(plain / "docs", "")
     build(site)
     build(plain)
     for path in (site / "site").rglob("*.html"):

@@ -14,13 +14,35 @@ from qa.pages.terms import Terms
 from qa.pages.wayfinding import link_to
 
 OPEN = {"zh": "尚未回答", "en": "not answered yet"}
+DOWNLOADS_FOLDER = "downloads"
+"""Where the site keeps what readers take along."""
+DOWNLOADS = {
+    "zh": {
+        "site.zip": "离线版网站，中英文",
+        "examples.zip": "执行后的示例",
+        "zh.epub": "电子书，中文",
+        "en.epub": "电子书，英文",
+    },
+    "en": {
+        "site.zip": "The site offline, both languages",
+        "examples.zip": "The executed examples",
+        "zh.epub": "E-book, Chinese",
+        "en.epub": "E-book, English",
+    },
+}
+NO_DOWNLOADS = {
+    "zh": "这一份网站没有附带下载文件；`make offline` 会生成它们。",
+    "en": "This copy of the site comes without them; `make offline` makes them.",
+}
 HEADS = {
     "zh": {
+        "downloads": "内容|文件|大小",
         "questions": "编号|问题|回答",
         "waivers": "位置|语言|理由",
         "runs": "示例|运行于 (UTC)|处理器|Python|库|处理器用时 (s)|内存 (MiB)",
     },
     "en": {
+        "downloads": "What|File|Size",
         "questions": "No.|Question|Answer",
         "waivers": "Place|Language|Reason",
         "runs": "Example|Ran on (UTC)|Processor|Python|Libraries|Processor time (s)|Memory (MiB)",
@@ -63,6 +85,21 @@ def runs(page: Page, results: Mapping[str, Result], titles: Mapping[str, str]) -
         ]
         out.append(f"| {' | '.join(cells)} |")
     return out
+
+
+def downloads(page: Page, files: Iterable[Path], to_root: str) -> list[str]:
+    out = _head(page, "downloads")
+    for file in files:
+        name, what = file.name, DOWNLOADS[page.language].get(_kind(file), file.suffix)
+        size = f"{file.stat().st_size / 1e6:.1f} MB"
+        link = f'<a href="{to_root}{DOWNLOADS_FOLDER}/{name}" download>{name}</a>'
+        out.append(f"| {what} | {link} | {size} |")
+    return out if len(out) > 2 else [NO_DOWNLOADS[page.language]]
+
+
+def _kind(file: Path) -> str:
+    """`site.zip` or `zh.epub`, of `large-model-qa-site.zip` or `large-model-qa-zh.epub`."""
+    return file.name.rpartition("-")[2]
 
 
 def terms(page: Page, all_terms: Terms) -> list[str]:

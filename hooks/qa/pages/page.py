@@ -30,6 +30,7 @@ GENERATED: dict[str, tuple[str, ...]] = {
     "terms": (),
     "waivers": (),
     "comparison": (),
+    "changes": (),
     "runs": (),
     "downloads": (),
 }
@@ -109,9 +110,9 @@ class Page:
     def cells(self) -> list[Fence]:
         return [fence for fence in self.fences if fence.language == "cell"]
 
-    @property
-    def shows_terms(self) -> bool:
-        return any(fence.language == "terms" for fence in self.fences)
+    def shows(self, what: str) -> bool:
+        """Whether a fence stands here that becomes a list, for example of `terms`."""
+        return any(fence.language == what for fence in self.fences)
 
     def meta_line(self, key: str) -> int:
         """The line of the front matter on which `key` stands."""

@@ -7,7 +7,7 @@ import hashlib
 
 import pytest
 
-from qa.content_policy import with_policy
+from qa.head import with_full_addresses, with_homes, with_policy
 
 PAGE = """<html><head><meta charset="utf-8"><title>T</title>
 <script>one()</script><script src="a.js"></script>
@@ -25,3 +25,21 @@ def test_scripts_in_the_page_are_named_once_by_their_digest() -> None:
 def test_a_page_without_a_charset_is_refused() -> None:
     with pytest.raises(ValueError, match="charset"):
         with_policy("<html></html>")
+
+
+def test_languages_by_full_address_and_the_default() -> None:
+    page = "".join(
+        f'<link rel="alternate" href="{href}" hreflang="{name}">'
+        for href, name in (("../a/", "zh"), ("./", "en"))
+    )
+    base = "https://site.example/en/a/"
+    assert with_full_addresses(page, base, "zh") == (
+        '<link rel="alternate " href="https://site.example/en/a/" hreflang="zh">'
+        '<link rel="alternate " href="https://site.example/en/a/" hreflang="x-default">'
+        '<link rel="alternate " href="https://site.example/en/a/" hreflang="en">'
+    )
+
+
+def test_the_page_for_missing_ones_leads_to_homes() -> None:
+    page = '<a href="/x/" hreflang="en" class="md-select__link">English</a>'
+    assert 'href="/en/"' in with_homes(page, {"zh": "/", "en": "/en/"})

@@ -27,9 +27,11 @@
     })
   }
 
+  // British and American spelling meet: quantisation and quantization, neighbour and neighbor.
   function term(word) {
     if (COMMON.has(word)) return null
-    return /^[a-z]+$/.test(word) ? stemmer(word) : word
+    if (!/^[a-z]+$/.test(word)) return word
+    return stemmer(word.replace(/is(?=(e[drs]?|ing|ations?)$)/, "iz").replace("our", "or"))
   }
 
   const load = (address) =>

@@ -92,3 +92,13 @@ def test_what_nothing_matches_is_said(page: Page, address: str) -> None:
     open_search(page)
     assert results(page, "xyzzy", address) == []
     expect(page.get_by_role("status")).to_have_text("没有找到符合条件的结果")
+
+
+@pytest.mark.parametrize("pair", [("quantization", "quantisation"), ("neighbor", "neighbours")])
+def test_both_spellings_of_english_find_the_same(
+    page: Page, address: str, pair: tuple[str, str]
+) -> None:
+    page.goto(f"{address}en/")
+    open_search(page)
+    american, british = (results(page, query, address) for query in pair)
+    assert american == british != []

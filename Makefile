@@ -16,7 +16,7 @@ serve: install
 build: install
 	mkdocs build
 
-test: offline
+test: offline node_modules/.tests
 	ruff check .
 	ruff format --check .
 	mypy
@@ -40,7 +40,7 @@ $(VENV)/.installed: requirements.txt requirements-dev.txt pyproject.toml
 	touch $@
 
 docs/vendor/.installed: package-lock.json $(VENV)/.installed
-	npm ci --no-progress
+	npm ci --no-progress --omit=dev
 	rm -rf docs/vendor
 	mkdir -p docs/vendor/katex/fonts
 	cp node_modules/mermaid/dist/mermaid.min.js docs/vendor/
@@ -49,6 +49,11 @@ docs/vendor/.installed: package-lock.json $(VENV)/.installed
 	cp node_modules/minisearch/dist/umd/index.js docs/vendor/minisearch.js
 	# A module does not load from a folder; a script does.
 	sed 's/^export //' node_modules/stemmer/index.js > docs/vendor/stemmer.js
+	touch $@
+
+# What only tests need of npm: checkers of accessibility and of pages as a whole.
+node_modules/.tests: package-lock.json docs/vendor/.installed
+	npm ci --no-progress
 	touch $@
 
 $(VENV)/.browser: $(VENV)/.installed

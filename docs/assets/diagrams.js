@@ -36,7 +36,7 @@
       startOnLoad: false,
       theme: dark ? "dark" : "neutral",
       fontFamily: getComputedStyle(document.body).fontFamily,
-      themeVariables: { fontSize: "15px" },
+      themeVariables: { fontSize: "15px", ...(dark && { edgeLabelBackground: "#333" }) },
     })
     const { svg } = await mermaid.render(`diagram-${drawings++}`, figure.source)
     figure.place.innerHTML = svg

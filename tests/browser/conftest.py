@@ -48,3 +48,20 @@ def page(browser: Browser, address: str) -> Iterator[Page]:
     context.close()
     assert not foreign
     assert not errors
+
+
+@pytest.fixture
+def elsewhere() -> Iterator[tuple[str, list[str]]]:
+    """Another origin on this machine, and what was asked of it."""
+    reached: list[str] = []
+
+    class Listener(SimpleHTTPRequestHandler):
+        def do_GET(self) -> None:
+            reached.append(self.path)
+            self.send_response(200)
+            self.end_headers()
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Listener) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/attack.js", reached
+        server.shutdown()

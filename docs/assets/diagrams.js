@@ -53,7 +53,7 @@
         draw(figures.find(({ place }) => place === target))
       }
     },
-    { rootMargin: "800px" },
+    { rootMargin: "200px" },
   )
   for (const { place } of figures) near.observe(place)
 

@@ -6,7 +6,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export NO_MKDOCS_2_WARNING := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: serve build test check bench compare lock clean install
+.PHONY: serve build offline test check bench compare lock clean install
 .DELETE_ON_ERROR:
 
 # All pages, or with PAGE=training/overfitting that one, which is quicker after each edit.
@@ -16,33 +16,48 @@ serve: install
 build: install
 	mkdocs build
 
-test: install $(VENV)/.browser build
+test: offline node_modules/.tests
 	ruff check .
 	ruff format --check .
 	mypy
 	pytest -n auto
+
+# What readers take along, in dist/: the site as a folder, e-books and examples; and the site that
+# offers them.
+offline: install $(VENV)/.browser
+	QA_OFFLINE=1 mkdocs build --site-dir .cache/offline
+	python -m qa.offline .cache/offline dist
+	mkdocs build
 
 install: $(VENV)/.installed docs/vendor/.installed
 
 # The environment is made anew when what is locked has changed.
 $(VENV)/.installed: requirements.txt requirements-dev.txt pyproject.toml
 	@command -v $(PYTHON) >/dev/null || { echo "make: $(PYTHON) is not installed; name another with: make PYTHON=..."; exit 1; }
-	$(PYTHON) -m venv $(VENV)
+	$(PYTHON) -m venv --clear $(VENV)
 	pip install -r requirements.txt -r requirements-dev.txt
 	pip install --no-deps -e .
 	touch $@
 
 docs/vendor/.installed: package-lock.json $(VENV)/.installed
-	npm ci --no-progress
+	npm ci --no-progress --omit=dev
 	rm -rf docs/vendor
 	mkdir -p docs/vendor/katex/fonts
 	cp node_modules/mermaid/dist/mermaid.min.js docs/vendor/
 	cp node_modules/katex/dist/katex.min.js node_modules/katex/dist/katex.min.css docs/vendor/katex/
 	cp node_modules/katex/dist/fonts/*.woff2 docs/vendor/katex/fonts/
+	cp node_modules/minisearch/dist/umd/index.js docs/vendor/minisearch.js
+	# A module does not load from a folder; a script does.
+	sed 's/^export //' node_modules/stemmer/index.js > docs/vendor/stemmer.js
+	touch $@
+
+# What only tests need of npm: checkers of accessibility and of pages as a whole.
+node_modules/.tests: package-lock.json docs/vendor/.installed
+	npm ci --no-progress
 	touch $@
 
 $(VENV)/.browser: $(VENV)/.installed
-	python tests/browser/install.py
+	python -m qa.browser
 	touch $@
 
 # Compare with other engines and with a plain build; ARGS="--quick" for a short form. What only the
@@ -73,4 +88,4 @@ lock:
 	npm install --package-lock-only
 
 clean:
-	rm -rf site .site.*.partial .cache
+	rm -rf site .site.*.partial .cache dist

@@ -12,6 +12,7 @@ import shutil
 import sys
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.exceptions import BuildError, PluginError
@@ -20,7 +21,7 @@ from mkdocs.structure.files import Files
 from mkdocs.structure.pages import Page
 from mkdocs.utils import get_relative_url
 
-from qa import search_index, staging
+from qa import LANGUAGES, head, search_index, staging
 from qa.failures import Failures, fault_in_build
 from qa.site import Project, Site, prepare
 
@@ -36,6 +37,8 @@ class State:
     staged: Path | None = None
     complete = False
     site: Site | None = None
+    offline = os.environ.get("QA_OFFLINE", "") == "1"
+    """Whether the site is to be opened from a folder."""
     only = os.environ.get("QA_PAGE", "")
     """The one page to serve, `<theme>/<slug>`; empty for all."""
 
@@ -53,8 +56,6 @@ def on_startup(command: str, dirty: bool) -> None:
     for handler in logger.handlers:
         handler.setLevel(max(handler.level, min(logger.level, logging.WARNING)))
     logger.setLevel(min(logger.level, logging.INFO))
-    # The Chinese tokenizer of the search plugin reports on stderr how it loads.
-    logging.getLogger("jieba").setLevel(logging.WARNING)
 
 
 @event_priority(100)
@@ -64,6 +65,10 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
         State.target = Path(config.site_dir)
         State.staged = staging.folder_for(State.target)
         config.site_dir = str(State.staged)
+    if State.offline:
+        # A folder that is opened in a browser has no server that looks for index.html.
+        config.use_directory_urls = False
+        config.site_url = ""
     if State.only:
         config.nav = None
         config.validation.links.not_found = logging.DEBUG
@@ -96,8 +101,39 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     return markdown if rendered is None else rendered
 
 
+def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    assert State.site is not None and page.file.abs_src_path is not None
+    name = State.site.list_of_terms
+    prefix = page.file.src_uri.partition("/")[0]
+    listed = name and files.get_file_from_path(f"{prefix}/{name}.md")
+    if not listed or listed.url == page.url:
+        return html
+    address = get_relative_url(listed.url, page.url)
+    return State.site.explain_terms(Path(page.file.abs_src_path), html, address)
+
+
+# After everything that adds a script.
+@event_priority(-200)
 def on_post_page(output: str, page: Page, config: MkDocsConfig) -> str:
-    return search_index.with_own_base(output, page.url)
+    output = head.with_full_addresses(output, page.canonical_url or "", LANGUAGES[0])
+    return head.with_policy(output)
+
+
+@event_priority(-200)
+def on_post_template(output: str, template_name: str, config: MkDocsConfig) -> str:
+    if template_name != "404.html":
+        return output
+    root = urlsplit(config.site_url or "/").path
+    homes = {each: root if each == LANGUAGES[0] else f"{root}{each}/" for each in LANGUAGES}
+    page = head.with_policy(head.with_homes(output, homes))
+    language = str(config.theme["language"])
+    if language == LANGUAGES[0]:
+        return page
+    # Each pass has one; MkDocs would write the last over the first, and writes no empty ones.
+    target = Path(config.site_dir, language, template_name)
+    target.parent.mkdir(exist_ok=True)
+    target.write_text(page, encoding="utf-8")
+    return ""
 
 
 @event_priority(-200)
@@ -105,8 +141,8 @@ def on_post_build(config: MkDocsConfig) -> None:
     if _later_pass(config):
         return
     assert State.site is not None
-    State.site.write_runs(Path(config.site_dir))
-    search_index.split_by_language(Path(config.site_dir))
+    State.site.write_files(Path(config.site_dir), config.site_url or "")
+    search_index.write(Path(config.site_dir), State.site.about)
     State.complete = True
 
 

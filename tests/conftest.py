@@ -1,9 +1,31 @@
+"""What several kinds of tests need: a small project, and a browser."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser, sync_playwright
 
+from qa.browser import find
 from tests import project
 from tests.project import SampleProject
+
+QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    path = find()
+    if path is None:
+        assert os.environ.get("CI") != "true", "CI must have a browser"
+        pytest.skip("no Chromium here, and none could be installed")
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=path, args=QUIET)
+        yield launched
+        launched.close()
 
 
 @pytest.fixture(scope="session")

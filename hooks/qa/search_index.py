@@ -1,60 +1,66 @@
-"""One search index a language: MkDocs writes a single one that mixes the words of all.
+"""What readers search: one index a language, as a script, which also loads from a folder.
 
-Each language has its own settings: Chinese words are separated by the zero-width spaces that the
-search plugin puts between them, English ones by punctuation.
+The search plugin gathers the sections of all pages of all languages; how words are found in them is
+in docs/assets/search.js.
 """
 
 from __future__ import annotations
 
+import html
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from qa import LANGUAGES
 
-SETTINGS: dict[str, dict[str, Any]] = {
-    "zh": {
-        "lang": ["zh"],
-        "separator": r"[\s\u200b\u3000\-、。，．？！；：（）《》“”]+",
-        "pipeline": [],
-    },
-    "en": {
-        "lang": ["en"],
-        "separator": r"[\s\u200b\-,:;!?=\[\]()\"“”/]+|\.(?!\d)",
-        "pipeline": ["stopWordFilter"],
-    },
-}
-BASE = re.compile(r'("base": ?")([^"]*)(")')
+TAG = re.compile(r"<[^>]+>")
+SPACE = re.compile(r"\s+")
 
 
-def split_by_language(site: Path) -> None:
-    """Replace the mixed index by one in the root of each language."""
+def write(site: Path, about: Mapping[str, Mapping[str, str]]) -> None:
+    """Replace the plugin's index by one in the root of each language.
+
+    `about` maps a language to what a page is about, by the page's name: words that readers may
+    type and that need not stand on the page.
+    """
     path = site / "search" / "search_index.json"
-    index = json.loads(path.read_text(encoding="utf-8"))
-    default, *others = LANGUAGES
+    documents = json.loads(path.read_text(encoding="utf-8"))["docs"]
+    path.unlink()
     for language in LANGUAGES:
-        prefix = "" if language == default else f"{language}/"
-        foreign = tuple(f"{other}/" for other in others if other != language)
-        documents = [
-            document | {"location": document["location"][len(prefix) :]}
-            for document in index["docs"]
-            if document["location"].startswith(prefix or "")
+        prefix = "" if language == LANGUAGES[0] else f"{language}/"
+        foreign = tuple(f"{other}/" for other in LANGUAGES[1:] if other != language)
+        own = [
+            document | {"location": document["location"].removeprefix(prefix)}
+            for document in documents
+            if document["location"].startswith(prefix)
             and not document["location"].startswith(foreign)
         ]
-        target = site / prefix / "search" / "search_index.json"
+        text = json.dumps(_index(own, about.get(language, {})), ensure_ascii=False)
+        target = site / prefix / "search" / "index.js"
         target.parent.mkdir(parents=True, exist_ok=True)
-        config = index["config"] | SETTINGS[language]
-        text = json.dumps({"config": config, "docs": documents}, ensure_ascii=False)
-        target.write_text(text, encoding="utf-8")
+        target.write_text(f"window.searchIndex = {text}\n", encoding="utf-8")
 
 
-def with_own_base(html: str, url: str) -> str:
-    """Let the search of a page at `url` begin in the root of the page's language."""
-    if url.partition("/")[0] not in LANGUAGES[1:]:
-        return html
-    return BASE.sub(
-        lambda base: base[1] + (base[2].removesuffix("..").rstrip("/") or ".") + base[3],
-        html,
-        count=1,
-    )
+def _index(documents: list[dict[str, str]], about: Mapping[str, str]) -> dict[str, list[object]]:
+    """Pages, and sections that name their page by its number."""
+    pages: list[object] = []
+    sections: list[object] = []
+    numbers: dict[str, int] = {}
+    for document in documents:
+        address, _, anchor = document["location"].partition("#")
+        title = _plain(document["title"])
+        if address not in numbers:
+            numbers[address] = len(pages)
+            name = re.sub(r"/?(index\.html)?$|\.html$", "", address)
+            boost = document.get("boost", 1)
+            pages.append(
+                {"address": address, "title": title, "about": about.get(name, ""), "boost": boost}
+            )
+        section = {"page": numbers[address], "anchor": anchor, "title": title}
+        sections.append(section | {"text": _plain(document["text"])})
+    return {"pages": pages, "sections": sections}
+
+
+def _plain(markup: str) -> str:
+    return SPACE.sub(" ", html.unescape(TAG.sub(" ", markup))).strip()

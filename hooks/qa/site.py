@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import shutil
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -21,8 +22,20 @@ from qa.examples.store import Result, Scalar
 from qa.failures import Failure, Failures
 from qa.fences.verdicts import Verdicts
 from qa.memo import Memo, digest_of
-from qa.pages import checks, comparison, corpus, links, lists, terms
+from qa.pages import (
+    changes,
+    checks,
+    comparison,
+    corpus,
+    glossary,
+    links,
+    lists,
+    related,
+    terms,
+    wayfinding,
+)
 from qa.pages import page as pages
+from qa.pages.changes import Changes
 from qa.pages.comparison import Comparison
 from qa.pages.corpus import Corpus
 from qa.pages.figures import figure_files
@@ -54,6 +67,11 @@ class Project:
     def cache(self) -> Path:
         return self.root / ".cache" / "qa"
 
+    @property
+    def downloads(self) -> Path:
+        """What `make offline` has made for readers to take along."""
+        return self.root / "dist"
+
     @cached_property
     def memo(self) -> Memo:
         """For what this package works out from the texts of a project."""
@@ -72,6 +90,8 @@ class Site:
     results: dict[str, Result]
     account: Account
     comparison: Comparison
+    changes: Changes
+    downloads: tuple[Path, ...]
     by_path: dict[Path, Page] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -93,6 +113,37 @@ class Site:
             "diagrams": self.account.diagrams,
         }
 
+    @property
+    def about(self) -> dict[str, dict[str, str]]:
+        """By language and page, words by which readers may look for it: the questions it answers,
+        its description and its tags."""
+        questions = self.corpus.questions
+        return {
+            language: {
+                name: " ".join(
+                    [page.meta.get("description", "")]
+                    + [questions[source].text[language] for source in page.sources]
+                    + [" ".join(self.terms.by_id[tag].name.values()) for tag in page.tags]
+                )
+                for name, versions in self.pages.items()
+                if (page := versions.get(language))
+            }
+            for language in LANGUAGES
+        }
+
+    @cached_property
+    def list_of_terms(self) -> str | None:
+        return self._page_with("terms")
+
+    def _page_with(self, what: str) -> str | None:
+        """The name of the page on which a fence stands that lists `what`, if there is one."""
+        pages = ((name, versions[LANGUAGES[0]]) for name, versions in self.pages.items())
+        return next((name for name, page in pages if page.shows(what)), None)
+
+    @cached_property
+    def related(self) -> dict[str, list[str]]:
+        return related.neighbours(versions[LANGUAGES[0]] for versions in self.pages.values())
+
     def values(self, page: Page) -> dict[str, Scalar]:
         result = self.results.get(page.name)
         return result.values if result else self.statistics
@@ -103,22 +154,54 @@ class Site:
         if page is None:
             return None
         notebook, result = self.notebooks.get(page.name), self.results.get(page.name)
-        return render(page, self.values(page), notebook, result, self._lists(page), to_root)
+        above = wayfinding.below_title(page, self.terms, self.list_of_terms)
+        lists_ = self._lists(page, to_root)
+        lines = render(page, self.values(page), notebook, result, lists_, to_root, above)
+        near = self.related.get(page.name, ())
+        lines += wayfinding.related(page, near, self._titles(page.language))
+        return "\n".join(lines) + "\n"
 
-    def _lists(self, page: Page) -> dict[str, Callable[[Fence], list[str]]]:
-        titles = {name: versions[page.language].title for name, versions in self.pages.items()}
+    def explain_terms(self, path: Path, content: str, address: str) -> str:
+        """The HTML of an answer, with its terms explained; `address` is that of their list."""
+        page = self.by_path.get(path)
+        if page is None or not page.sources:
+            return content
+        return glossary.link_first_uses(content, self.terms.by_id, page.language, address)
+
+    def _lists(self, page: Page, to_root: str) -> dict[str, Callable[[Fence], list[str]]]:
+        titles = self._titles(page.language)
         root = page.path.parents[len(Path(page.name).parts) + 1]
         return {
             "questions": lambda f: lists.questions(
-                page, f.options["document"], self.corpus, titles
+                page, f.options.get("document", ""), self.corpus, titles
             ),
             "terms": lambda _: lists.terms(page, self.terms),
             "waivers": lambda _: lists.waivers(page, self.account.waived, root),
             "comparison": lambda _: comparison.table(page, self.comparison),
+            "changes": lambda _: changes.lines(page, self.changes),
+            "downloads": lambda _: lists.downloads(page, self.downloads, to_root),
+            "runs": lambda _: lists.runs(page, self.results, titles),
         }
 
-    def write_runs(self, site: Path) -> None:
-        """Put figures and executed notebooks where the rendered pages expect them."""
+    def _titles(self, language: str) -> dict[str, str]:
+        return {name: versions[language].title for name, versions in self.pages.items()}
+
+    def write_files(self, site: Path, address: str) -> None:
+        """What belongs to the rendered pages; `address` is that of the site's root, if known."""
+        self._write_runs(site)
+        for file in self.downloads:
+            target = site / lists.DOWNLOADS_FOLDER / file.name
+            target.parent.mkdir(exist_ok=True)
+            shutil.copyfile(file, target)
+        listed = self._page_with("changes")
+        for language in LANGUAGES if address and listed else ():
+            root = "" if language == LANGUAGES[0] else f"{language}/"
+            here = f"{address.rstrip('/')}/{root}"
+            text = changes.feed(self.changes, language, f"{here}feed.xml", f"{here}{listed}/")
+            (site / f"{root}feed.xml").write_text(text, encoding="utf-8")
+
+    def _write_runs(self, site: Path) -> None:
+        """Figures and executed notebooks, where the rendered pages expect them."""
         for name, result in self.results.items():
             folder = site / runs_folder(name)
             folder.mkdir(parents=True, exist_ok=True)
@@ -158,6 +241,7 @@ def prepare(project: Project, only: str = "", sync: bool = False) -> Site:
     questions = _gather(failures, corpus.read, project.docs / "corpus.yml")
     glossary = _gather(failures, terms.read, project.docs / "terms.yml")
     compared = _gather(failures, comparison.read, project.docs / "comparison.yml")
+    changed = _gather(failures, changes.read, project.docs / "changes.yml")
     found = _read_pages(project, failures)
     books = _read_notebooks(project, failures, sync)
     everything = [page for versions in found.values() for page in versions.values()]
@@ -173,7 +257,9 @@ def prepare(project: Project, only: str = "", sync: bool = False) -> Site:
     account, faults = _check_code(project, books, everything)
     results = {name: result for name, result in runs.results.items() if name in books}
     compared = compared or Comparison(project.docs / "comparison.yml")
-    site = Site(questions, glossary, found, books, results, account, compared)
+    changed = changed or Changes(project.docs / "changes.yml")
+    downloads = tuple(sorted(project.downloads.glob("*.*")))
+    site = Site(questions, glossary, found, books, results, account, compared, changed, downloads)
     failures += faults
     failures += checks.check_pairs_of_languages(found, project.docs)
     failures += _check_notebooks_and_pages(project, site, everything)
@@ -313,7 +399,7 @@ def _check_notebooks_and_pages(
     for page in everything:
         if not page.lines:
             continue
-        failures += checks.check_header(page)
+        failures += checks.check_header(page, site.terms)
         failures += checks.check_fences(page, site.corpus)
         failures += links.check_links(page, site.by_path, project.docs, site.terms)
         path = project.notebooks / f"{page.name}.py"

@@ -123,6 +123,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="one round, 20 notebooks")
     parser.add_argument("--profile", action="store_true", help="only say where the overhead goes")
+    parser.add_argument("--only", choices=["runs", "builds"], help="one half of it")
     options = parser.parse_args()
     rounds, count = (1, 20) if options.quick else (3, 100)
     sys.path.insert(0, str(PACKAGES))
@@ -138,14 +139,16 @@ def main() -> None:
             profile.warm()
             profile.cold(whole)
             return
-        # A machine makes Matplotlib's list of fonts once.
-        command = [sys.executable, "-c", "import matplotlib.font_manager"]
-        subprocess.run(command, env=os.environ | {"MPLCONFIGDIR": str(fonts)}, check=True)
-        shutil.copytree(ROOT / "notebooks", own / "notebooks")
-        cold("the site's", own, fonts, rounds)
-        cold(f"{count} generated", whole, fonts, rounds)
-        doubling(half, whole, fonts, rounds)
-        warm(Path(folder, "builds"), rounds)
+        if options.only != "builds":
+            # A machine makes Matplotlib's list of fonts once.
+            command = [sys.executable, "-c", "import matplotlib.font_manager"]
+            subprocess.run(command, env=os.environ | {"MPLCONFIGDIR": str(fonts)}, check=True)
+            shutil.copytree(ROOT / "notebooks", own / "notebooks")
+            cold("the site's", own, fonts, rounds)
+            cold(f"{count} generated", whole, fonts, rounds)
+            doubling(half, whole, fonts, rounds)
+        if options.only != "runs":
+            warm(Path(folder, "builds"), rounds)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Iterator
 from functools import partial
@@ -10,12 +9,9 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, Request, sync_playwright
-
-from tests.browser.install import find
+from playwright.sync_api import Browser, Page, Request
 
 SITE = Path(__file__).parents[2] / "site"
-QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
 
 class _Handler(SimpleHTTPRequestHandler):
@@ -31,18 +27,6 @@ def address() -> Iterator[str]:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}/"
         server.shutdown()
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    path = find()
-    if path is None:
-        assert os.environ.get("CI") != "true", "CI must have a browser"
-        pytest.skip("no Chromium here, and none could be installed")
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=path, args=QUIET)
-        yield launched
-        launched.close()
 
 
 @pytest.fixture
@@ -64,3 +48,20 @@ def page(browser: Browser, address: str) -> Iterator[Page]:
     context.close()
     assert not foreign
     assert not errors
+
+
+@pytest.fixture
+def elsewhere() -> Iterator[tuple[str, list[str]]]:
+    """Another origin on this machine, and what was asked of it."""
+    reached: list[str] = []
+
+    class Listener(SimpleHTTPRequestHandler):
+        def do_GET(self) -> None:
+            reached.append(self.path)
+            self.send_response(200)
+            self.end_headers()
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Listener) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/attack.js", reached
+        server.shutdown()

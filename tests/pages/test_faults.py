@@ -377,10 +377,17 @@ def test_a_value_that_is_no_scalar(docs: Path) -> None:
             "3: has sources and no description, which search engines and link previews show",
         ),
         ("description: ''\nsources: [A01]", "2: description is empty"),
+        ("level: easy", '2: no level "easy": it is one of introductory, intermediate, advanced'),
+        ("tags: decode", "2: tags is no list"),
+        (
+            "level: advanced\ntags: [token, KV cach]",
+            '3: tag "KV cach" is no term of terms.yml; did you mean "KV cache"?',
+        ),
     ],
 )
 def test_bad_header(docs: Path, header: str, reason: str) -> None:
-    assert lines(checks.check_header(page(docs, f"---\n{header}\n---\n# T\n"))) == [reason]
+    read = page(docs, f"---\n{header}\n---\n# T\n")
+    assert lines(checks.check_header(read, terms.read(docs / "terms.yml"))) == [reason]
 
 
 @pytest.mark.parametrize(
@@ -425,7 +432,7 @@ def test_unknown_option_of_a_fence(docs: Path, header: str, reason: str) -> None
 def test_options_for_the_checks_do_not_reach_the_highlighter(docs: Path) -> None:
     text = '# T\n\n  ``` python title="a" raises="E" hl_lines="1"\n  x = "raises"\n  ```\n'
     rendered = render(page(docs, text), {}, None, None, {}, "")
-    assert rendered == text.replace(' raises="E"', "")
+    assert rendered == text.replace(' raises="E"', "").splitlines()
 
 
 def test_names_far_from_all_get_no_suggestion() -> None:

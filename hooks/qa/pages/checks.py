@@ -16,6 +16,8 @@ from qa.pages import code, records
 from qa.pages.code import SNIPPET
 from qa.pages.corpus import Corpus
 from qa.pages.page import Page, options_of
+from qa.pages.records import nearest
+from qa.pages.terms import Terms
 
 HEADER = {
     "description?": str,
@@ -28,8 +30,12 @@ HEADER = {
     "subtitle?": str,
     "hide?": [str],
     "tags?": [str],
+    "level?": str,
     "search?": {"boost?": object, "exclude?": True},
 }
+SAME = ("sources", "level", "tags")
+"""Keys of the front matter that do not depend on the language."""
+LEVELS = ("introductory", "intermediate", "advanced")
 LINE_RANGE = re.compile(r'"[^"]+:\d+(:\d+)?"')
 
 
@@ -60,7 +66,7 @@ def _check_same_order(source: Page, other: Page) -> Iterator[Failure]:
 
     def parts(page: Page) -> dict[str, list[tuple[str, int]]]:
         return {
-            "sources": [(", ".join(page.sources), page.meta_line("sources"))],
+            **{key: [(_shown(page.meta.get(key, "")), page.meta_line(key))] for key in SAME},
             "section": [(f"{'#' * s.level} {s.anchor}", s.line) for s in page.sections],
             "cell": [(f.options.get("name", ""), f.line) for f in page.cells],
             "fence": [(f.language, f.line) for f in page.fences],
@@ -74,6 +80,10 @@ def _check_same_order(source: Page, other: Page) -> Iterator[Failure]:
                 reason = f'{what} "{their}" where {source.language} has "{our}"'
                 yield Failure(other.path, line, reason)
                 break
+
+
+def _shown(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _check_same_code(source: Page, other: Page) -> Iterator[Failure]:
@@ -111,8 +121,19 @@ def _lines_of_links(page: Page) -> dict[str, int]:
     return {link.target: link.line for link in page.markup.links}
 
 
-def check_header(page: Page) -> Iterator[Failure]:
-    yield from records.check(page.path, page.meta, HEADER, "the front matter")
+def check_header(page: Page, terms: Terms) -> Iterator[Failure]:
+    faults = list(records.check(page.path, page.meta, HEADER, "the front matter"))
+    if faults:
+        yield from faults
+        return
+    if (level := page.meta.get("level", LEVELS[0])) not in LEVELS:
+        reason = f'no level "{level}": it is one of {", ".join(LEVELS)}'
+        yield Failure(page.path, page.meta_line("level"), reason)
+    for name, identifier in zip(page.meta.get("tags", ()), page.tags, strict=True):
+        if identifier not in terms.by_id:
+            known = [term.name["en"] for term in terms.by_id.values()]
+            reason = f'tag "{name}" is no term of {terms.path.name}{nearest(name, known)}'
+            yield Failure(page.path, page.meta_line("tags"), reason)
     if page.sources and "description" not in page.meta:
         reason = "has sources and no description, which search engines and link previews show"
         yield Failure(page.path, page.meta_line("sources"), reason)
@@ -133,7 +154,8 @@ def check_fences(page: Page, corpus: Corpus) -> Iterator[Failure]:
             )
             yield Failure(page.path, fence.line, reason)
         document = fence.options.get("document", "")
-        if fence.language == "questions" and document not in (corpus.documents or [document]):
+        known_document = not document or document in (corpus.documents or [document])
+        if fence.language == "questions" and not known_document:
             reason = f'no document "{document}" in {corpus.path.name}'
             yield Failure(page.path, fence.line, reason)
 

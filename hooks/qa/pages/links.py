@@ -25,7 +25,7 @@ def anchors(page: Page, terms: Terms) -> set[str]:
     """What `#` may name on this page once it is rendered."""
     ids = {section.anchor for section in page.sections if section.anchor} | page.markup.ids
     ids |= {f"cell-{fence.options.get('name', '')}" for fence in page.cells}
-    if page.shows_terms:
+    if page.shows("terms"):
         ids |= terms.by_id.keys()
     for section in page.sections:
         if not section.anchor:
@@ -73,11 +73,11 @@ def _fault(
     if link.html and address:
         return f"{what} stands in HTML, where MkDocs leaves addresses as they are: use Markdown"
     # What could not be read has a fault of its own.
-    readable = target and target.lines and (terms.by_id or not target.shows_terms)
+    readable = target and target.lines and (terms.by_id or not target.shows("terms"))
     if target and readable and anchor:
         known = anchors(target, terms)
         if (name := unquote(anchor)) not in known:
-            if target.shows_terms:
+            if target.shows("terms"):
                 return f'no term "{name}" in {terms.path.name}{nearest(name, terms.by_id)}'
             return f'broken anchor "{link.target}": {shown} has no #{name}{nearest(name, known)}'
     return None

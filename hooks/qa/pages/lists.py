@@ -3,43 +3,103 @@
 from __future__ import annotations
 
 import html
-import posixpath
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from qa.accounts import Waiver
+from qa.examples.store import Result
 from qa.pages.corpus import Corpus
 from qa.pages.page import Page
 from qa.pages.terms import Terms
+from qa.pages.wayfinding import link_to
 
 OPEN = {"zh": "尚未回答", "en": "not answered yet"}
+DOWNLOADS_FOLDER = "downloads"
+"""Where the site keeps what readers take along."""
+DOWNLOADS = {
+    "zh": {
+        "site.zip": "离线版网站，中英文",
+        "examples.zip": "执行后的示例",
+        "zh.epub": "电子书，中文",
+        "en.epub": "电子书，英文",
+    },
+    "en": {
+        "site.zip": "The site offline, both languages",
+        "examples.zip": "The executed examples",
+        "zh.epub": "E-book, Chinese",
+        "en.epub": "E-book, English",
+    },
+}
+NO_DOWNLOADS = {
+    "zh": "这一份网站没有附带下载文件；`make offline` 会生成它们。",
+    "en": "This copy of the site comes without them; `make offline` makes them.",
+}
 HEADS = {
-    "zh": {"questions": "编号 问题 回答", "waivers": "位置 语言 理由"},
-    "en": {"questions": "No. Question Answer", "waivers": "Place Language Reason"},
+    "zh": {
+        "downloads": "内容|文件|大小",
+        "questions": "编号|问题|回答",
+        "waivers": "位置|语言|理由",
+        "runs": "示例|运行于 (UTC)|处理器|Python|库|处理器用时 (s)|内存 (MiB)",
+    },
+    "en": {
+        "downloads": "What|File|Size",
+        "questions": "No.|Question|Answer",
+        "waivers": "Place|Language|Reason",
+        "runs": "Example|Ran on (UTC)|Processor|Python|Libraries|Processor time (s)|Memory (MiB)",
+    },
 }
 
 
 def _head(page: Page, what: str) -> list[str]:
-    names = HEADS[page.language][what].split()
+    names = HEADS[page.language][what].split("|")
     return [f"| {' | '.join(names)} |", f"|{' --- |' * len(names)}"]
 
 
 def questions(page: Page, document: str, corpus: Corpus, titles: Mapping[str, str]) -> list[str]:
-    """`titles` are those of all pages in this language, by name."""
-    here = posixpath.dirname(page.name)
-
-    def link(name: str) -> str:
-        return posixpath.relpath(f"{name}.md", here or ".")
-
+    """Of one document, or of all if it is empty; `titles` are those of the pages by name."""
     out = _head(page, "questions")
-    for question in corpus.documents[document].questions:
+    documents = [corpus.documents[document]] if document else corpus.documents.values()
+    for question in (question for each in documents for question in each.questions):
         answers = corpus.answers[question.id]
-        links = "<br>".join(f"[{titles[name]}]({link(name)})" for name in answers)
+        links = "<br>".join(f"[{titles[name]}]({link_to(name, page)})" for name in answers)
         out.append(
             f"| {question.id} | {question.text[page.language]} | "
             f"{links or f'*{OPEN[page.language]}*'} |"
         )
     return out
+
+
+def runs(page: Page, results: Mapping[str, Result], titles: Mapping[str, str]) -> list[str]:
+    """Every example: when and where it ran, with what, how long, and in how much memory."""
+    out = _head(page, "runs")
+    for name, result in results.items():
+        libraries = ", ".join(f"{n} {version}" for n, version in result.distributions.items())
+        cells = [
+            f"[{titles[name]}]({link_to(name, page)})",
+            result.started[:16].replace("T", " "),
+            f"{result.processor}, {result.system}",
+            result.python,
+            libraries,
+            f"{result.processor_seconds:.1f}",
+            f"{result.peak_memory_bytes / 2**20:.0f}",
+        ]
+        out.append(f"| {' | '.join(cells)} |")
+    return out
+
+
+def downloads(page: Page, files: Iterable[Path], to_root: str) -> list[str]:
+    out = _head(page, "downloads")
+    for file in files:
+        name, what = file.name, DOWNLOADS[page.language].get(_kind(file), file.suffix)
+        size = f"{file.stat().st_size / 1e6:.1f} MB"
+        link = f'<a href="{to_root}{DOWNLOADS_FOLDER}/{name}" download>{name}</a>'
+        out.append(f"| {what} | {link} | {size} |")
+    return out if len(out) > 2 else [NO_DOWNLOADS[page.language]]
+
+
+def _kind(file: Path) -> str:
+    """`site.zip` or `zh.epub`, of `large-model-qa-site.zip` or `large-model-qa-zh.epub`."""
+    return file.name.rpartition("-")[2]
 
 
 def terms(page: Page, all_terms: Terms) -> list[str]:

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from markdown.extensions.toc import slugify
+
 from qa.failures import Failure, Failures
 from qa.pages import markup, records
 from qa.pages.markup import Markup
@@ -28,6 +30,9 @@ GENERATED: dict[str, tuple[str, ...]] = {
     "terms": (),
     "waivers": (),
     "comparison": (),
+    "changes": (),
+    "runs": (),
+    "downloads": (),
 }
 """Fences that become something else than a block of code, with their options."""
 HIGHLIGHT = ("title", "linenums", "hl_lines")
@@ -97,12 +102,17 @@ class Page:
         return list(self.meta.get("sources", ()))
 
     @property
+    def tags(self) -> list[str]:
+        """Identifiers of the terms that the page is about."""
+        return [slugify(tag, "-") for tag in self.meta.get("tags", ())]
+
+    @property
     def cells(self) -> list[Fence]:
         return [fence for fence in self.fences if fence.language == "cell"]
 
-    @property
-    def shows_terms(self) -> bool:
-        return any(fence.language == "terms" for fence in self.fences)
+    def shows(self, what: str) -> bool:
+        """Whether a fence stands here that becomes a list, for example of `terms`."""
+        return any(fence.language == what for fence in self.fences)
 
     def meta_line(self, key: str) -> int:
         """The line of the front matter on which `key` stands."""

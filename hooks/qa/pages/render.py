@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import posixpath
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from qa.examples.notebook import Notebook
@@ -57,8 +57,9 @@ def render(
     result: Result | None,
     lists: Mapping[str, Callable[[Fence], list[str]]],
     to_root: str,
-) -> str:
-    """The page's Markdown with everything filled in.
+    below_title: Iterable[str] = (),
+) -> list[str]:
+    """The lines of the page's Markdown with everything filled in.
 
     `values` are what `{{ }}` may name, `lists` make the lines of fences that list something (see
     qa.pages.lists), and `to_root` is the relative address of the site's root. The page must have
@@ -67,12 +68,15 @@ def render(
     lines = _with_values(page, values)
     at = {fence.line: fence for fence in page.fences}
     last = _last_cell_of_run(page)
+    title = next((section.line for section in page.sections if section.level == 1), None)
     out: list[str] = []
     number = page.first
     while number < page.first + len(page.lines):
         fence = at.get(number)
         if fence is None:
             out.append(lines[number - page.first])
+            if number == title:
+                out += below_title
             number += 1
             continue
         body = lines[fence.line - page.first : fence.end - page.first + 1]
@@ -86,7 +90,7 @@ def render(
             out += lists[fence.language](fence)
         else:
             out += [OWN_OPTION.sub("", body[0]), *body[1:]]
-    return "\n".join(out) + "\n"
+    return out
 
 
 def _with_values(page: Page, values: dict[str, Scalar]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Find a Chromium for the browser tests, or install one; the tests say so where neither works.
+"""Find a Chromium, or install one: for the browser tests, and to draw the diagrams of books.
 
 Order: one that is there; Debian's package (as root, or by a sudo that asks nothing);
 Playwright's own.

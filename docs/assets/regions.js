@@ -1,0 +1,16 @@
+// What scrolls sideways can be reached by keyboard; what is folded on the screen is not on paper.
+{
+  const regions = "article :is(.md-typeset__scrollwrap, .qa-table, .qa-diagram, pre > code)"
+  const update = () => {
+    for (const region of document.querySelectorAll(regions)) {
+      const scrolls = region.scrollWidth > region.clientWidth + 1
+      if (scrolls || region.scrollHeight > region.clientHeight + 1) region.tabIndex = 0
+      else region.removeAttribute("tabindex")
+    }
+  }
+  addEventListener("load", update)
+  addEventListener("resize", update)
+  addEventListener("beforeprint", () => {
+    for (const details of document.querySelectorAll("article details")) details.open = true
+  })
+}

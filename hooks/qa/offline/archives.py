@@ -1,0 +1,41 @@
+"""Zip archives whose bytes depend on nothing but their content."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+
+def site(folder: Path, target: Path, root: str) -> None:
+    """The whole site, below one folder named `root`."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    _write(target, ((f"{root}/{p.relative_to(folder).as_posix()}", p.read_bytes()) for p in files))
+
+
+def examples(runs: Path, target: Path, root: str) -> None:
+    """Every executed notebook of the site's folder `runs`, with its files beside it."""
+    _write(target, _examples(runs, root))
+
+
+def _examples(runs: Path, root: str) -> Iterator[tuple[str, bytes]]:
+    for notebook in sorted(runs.rglob("*.ipynb")):
+        # Each in a folder of its own, for their files may have the same names.
+        folder = f"{root}/{notebook.parent.relative_to(runs).as_posix()}"
+        archive = notebook.with_suffix(".zip")
+        if not archive.exists():
+            yield f"{folder}/{notebook.name}", notebook.read_bytes()
+            continue
+        with zipfile.ZipFile(io.BytesIO(archive.read_bytes())) as files:
+            for name in files.namelist():
+                yield f"{folder}/{name}", files.read(name)
+
+
+def _write(target: Path, files: Iterator[tuple[str, bytes]]) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files:
+            info = zipfile.ZipInfo(name)
+            info.external_attr = 0o644 << 16
+            archive.writestr(info, content, zipfile.ZIP_DEFLATED)

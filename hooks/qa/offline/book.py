@@ -1,0 +1,133 @@
+"""An e-book (EPUB 3) from the pages of a built site."""
+
+from __future__ import annotations
+
+import posixpath
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote, urljoin, urlsplit
+
+import pypandoc
+from lxml import html
+from lxml.html import HtmlElement
+from PIL import Image
+
+# What only a browser can use, and the dark one of each pair of figures.
+LEFT_OUT = (
+    "//script | //button | //*[contains(@class, 'headerlink')]"
+    " | //img[contains(@src, '#only-dark')]"
+)
+STYLE = """\
+pre { font-size: 0.75em; white-space: pre-wrap; overflow-wrap: anywhere; }
+table { border-collapse: collapse; font-size: 0.85em; }
+td, th { border: 1px solid #999; padding: 0.2em 0.5em; }
+img { max-width: 100%; }
+"""
+
+
+@dataclass(frozen=True)
+class Book:
+    """`names` are those of the pages below `root`, in reading order; `address` is the hosted site,
+    to which links lead that leave the book, or empty."""
+
+    title: str
+    language: str
+    root: Path
+    names: tuple[str, ...]
+    drawings: Mapping[Path, list[Path]]
+    address: str = ""
+
+    def write(self, target: Path, work: Path) -> None:
+        """Raises RuntimeError if pandoc does."""
+        work.mkdir(parents=True, exist_ok=True)
+        (work / "style.css").write_text(STYLE)
+        chapters = [
+            html.tostring(self._chapter(name, work), encoding="unicode") for name in self.names
+        ]
+        arguments = [
+            "--mathml",
+            "--toc",
+            "--toc-depth=2",
+            "--split-level=1",
+            f"--css={work / 'style.css'}",
+        ]
+        metadata = {
+            "title": self.title,
+            "lang": self.language,
+            "identifier": f"urn:uuid:{uuid.uuid5(uuid.NAMESPACE_URL, self.title)}",
+        }
+        arguments += [f"--metadata={key}:{value}" for key, value in metadata.items()]
+        target.parent.mkdir(parents=True, exist_ok=True)
+        pypandoc.convert_text(
+            "\n".join(chapters),
+            "epub3",
+            format="html+tex_math_single_backslash",
+            outputfile=str(target),
+            extra_args=arguments,
+        )
+
+    def _chapter(self, name: str, work: Path) -> HtmlElement:
+        page = self.root / f"{name}.html"
+        article: HtmlElement = html.parse(page).getroot().find(".//article")
+        for element in article.xpath(LEFT_OUT):
+            element.drop_tree()
+        for diagram, picture in zip(
+            article.xpath("//pre[@class='qa-diagram']"), self.drawings.get(page, []), strict=True
+        ):
+            image = html.Element("img", src=str(picture), alt=_heading_above(diagram))
+            diagram.getparent().replace(diagram, image)
+            image.tail = diagram.tail
+        for image in article.iter("img"):
+            image.set("src", _embeddable(page, image.get("src"), work))
+        for element in article.xpath("//*[@id]"):
+            element.set("id", _identifier(name, element.get("id")))
+        for term in article.xpath("//dt[@id]"):
+            _move_inside(term)
+        article.find(".//h1").set("id", _identifier(name, ""))
+        for link in article.xpath("//a[@href]"):
+            self._lead(link, name)
+        return article
+
+    def _lead(self, link: HtmlElement, name: str) -> None:
+        """Into the book if the target stands there, else to the hosted site, or nowhere."""
+        target = urlsplit(link.get("href"))
+        if target.scheme in ("http", "https"):
+            return
+        path = posixpath.normpath(posixpath.join(posixpath.dirname(name), unquote(target.path)))
+        other = path.removesuffix(".html") if target.path else name
+        if other in self.names:
+            link.set("href", f"#{_identifier(other, target.fragment)}")
+        elif self.address:
+            link.set("href", urljoin(self.address, path.removesuffix("index.html")))
+        else:
+            link.drop_tag()
+
+
+def _identifier(name: str, anchor: str) -> str:
+    """Pages have the same anchors; a book has each once."""
+    return f"{name.replace('/', '-')}--{anchor}" if anchor else name.replace("/", "-")
+
+
+def _heading_above(element: HtmlElement) -> str:
+    headings = element.xpath("preceding::*[self::h1 or self::h2 or self::h3][1]")
+    return headings[0].text_content().strip() if headings else ""
+
+
+def _move_inside(term: HtmlElement) -> None:
+    """Put the id of a defined term on what it holds: pandoc drops that of the term."""
+    anchor = html.Element("span", id=term.attrib.pop("id"))
+    anchor.text, term.text = term.text, None
+    anchor.extend(list(term))
+    term.append(anchor)
+
+
+def _embeddable(page: Path, source: str, work: Path) -> str:
+    """The path of a picture in a form that e-readers know."""
+    path = (page.parent / unquote(source.partition("#")[0])).resolve()
+    if path.suffix != ".webp":
+        return str(path)
+    converted = work / f"{path.parent.name}-{path.stem}.png"
+    Image.open(path).save(converted)
+    return str(converted)

@@ -1,0 +1,74 @@
+"""Explain a term where a page first uses it: a link into the list of terms, with its definition."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Mapping
+
+from qa.pages.terms import Term
+
+TOKEN = re.compile(r"""(<!--.*?-->|<(?:[^<>"']|"[^"]*"|'[^']*')*>)""", re.DOTALL)
+NAME = re.compile(r"</?([a-zA-Z][\w-]*)")
+SKIPPED = {
+    "a", "abbr", "button", "code", "figure", "h1", "h2", "h3", "h4", "h5", "h6", "pre", "script",
+    "style", "summary", "svg", "th",
+}  # fmt: skip
+UNTOUCHED = re.compile(r'class="[^"]*\b(?:arithmatex|admonition-title|qa-about|qa-run|qa-table)\b')
+HAN = re.compile(r"[\u3400-\u9fff]")
+VOID = {"area", "br", "col", "hr", "img", "input", "link", "meta", "source", "wbr"}
+
+
+def link_first_uses(content: str, terms: Mapping[str, Term], language: str, address: str) -> str:
+    """`content` is the HTML of a page, and `address` leads from it to the list of terms.
+
+    Names in the page's language and in English are found; headings, code, links, tables of results
+    and mathematics stay as they are.
+    """
+    names = {
+        name.lower(): identifier
+        for identifier, term in terms.items()
+        for name in (term.name["en"], term.name[language])
+    }
+    if not names:
+        return content
+    pattern = _any_of(names)
+    waiting = set(terms)
+    out: list[str] = []
+    skipping: list[str] = []
+
+    def explain(match: re.Match[str]) -> str:
+        identifier = names[match[0].lower()]
+        if identifier not in waiting:
+            return match[0]
+        waiting.discard(identifier)
+        definition = html.escape(terms[identifier].definition[language])
+        target = f"{address}#{identifier}"
+        return f'<a class="qa-term" href="{target}" title="{definition}">{match[0]}</a>'
+
+    for token in TOKEN.split(content):
+        tag = NAME.match(token)
+        if not tag:
+            text = not skipping and not token.startswith("<!--")
+            out.append(pattern.sub(explain, token) if text else token)
+            continue
+        out.append(token)
+        name = tag[1].lower()
+        if token.startswith("</"):
+            if skipping and skipping[-1] == name:
+                skipping.pop()
+        elif name not in VOID and (skipping or name in SKIPPED or UNTOUCHED.search(token)):
+            skipping.append(name)
+    return "".join(out)
+
+
+def _any_of(names: Mapping[str, str]) -> re.Pattern[str]:
+    """The longest name first; a Latin one stands between other characters than letters."""
+    longest_first = sorted(names, key=len, reverse=True)
+    parts = [
+        re.escape(name)
+        if HAN.search(name)
+        else rf"(?<![A-Za-z0-9_-]){re.escape(name)}(?![A-Za-z0-9_-])"
+        for name in longest_first
+    ]
+    return re.compile("|".join(parts), re.IGNORECASE)

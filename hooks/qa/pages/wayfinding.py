@@ -1,0 +1,46 @@
+"""Where a page stands: its level and terms below the title, related pages at the end."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterable, Mapping
+
+from qa.pages.page import Page
+from qa.pages.terms import Terms
+
+LEVELS = {
+    "zh": {"introductory": "入门", "intermediate": "进阶", "advanced": "深入"},
+    "en": {
+        "introductory": "Introductory",
+        "intermediate": "Intermediate",
+        "advanced": "Advanced",
+    },
+}
+WORDS = {
+    "zh": {"level": "难度", "related": "相关页面"},
+    "en": {"level": "Level", "related": "Related pages"},
+}
+
+
+def link_to(name: str, page: Page) -> str:
+    """The relative address of a page's file, seen from `page`."""
+    return posixpath.relpath(f"{name}.md", posixpath.dirname(page.name) or ".")
+
+
+def below_title(page: Page, terms: Terms, list_of_terms: str | None) -> list[str]:
+    """`list_of_terms` is the name of the page that lists all terms, if there is one."""
+    parts = []
+    if level := page.meta.get("level"):
+        name = LEVELS[page.language][level]
+        parts.append(f"<span>{WORDS[page.language]['level']}: {name}</span>")
+    for tag in page.tags:
+        name = terms.by_id[tag].name[page.language]
+        parts.append(f"[{name}]({link_to(list_of_terms, page)}#{tag})" if list_of_terms else name)
+    if not parts:
+        return []
+    return ["", '<p class="qa-about" markdown="span">', " ".join(parts), "</p>", ""]
+
+
+def related(page: Page, names: Iterable[str], titles: Mapping[str, str]) -> list[str]:
+    links = [f"- [{titles[name]}]({link_to(name, page)})" for name in names]
+    return ["", f"## {WORDS[page.language]['related']} {{ #related }}", "", *links] if links else []

@@ -25,6 +25,7 @@ def main(site: Path, target: Path) -> int:
     if chromium is None:
         print("no Chromium to draw the diagrams of the books with: run python -m qa.browser")
         return 1
+    site = site.resolve()
     shutil.rmtree(target, ignore_errors=True)
     archives.site(site, target / f"{NAME}-site.zip", NAME)
     archives.examples(site / "runs", target / f"{NAME}-examples.zip", f"{NAME}-examples")

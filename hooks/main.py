@@ -6,6 +6,7 @@ on_post_build, and all events but on_startup and on_shutdown happen in each pass
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import shutil
@@ -84,12 +85,15 @@ def on_pre_build(config: MkDocsConfig) -> None:
         State.site = prepare(project, State.only, sync=State.serving)
     except Failures as error:
         raise PluginError(str(error)) from error
+    # What was read stays to the end: the collector need not look through it again and again.
+    gc.freeze()
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     if State.only:
+        kept = {State.only, "index", f"{State.only.partition('/')[0]}/index"}
         for file in files.documentation_pages():
-            if not file.src_path.endswith((f"/{State.only}.md", "/index.md")):
+            if file.src_uri.partition("/")[2].removesuffix(".md") not in kept:
                 files.remove(file)
     return files
 

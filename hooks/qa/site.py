@@ -92,6 +92,7 @@ class Site:
     comparison: Comparison
     changes: Changes
     downloads: tuple[Path, ...]
+    memo: Memo
     by_path: dict[Path, Page] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -166,7 +167,9 @@ class Site:
         page = self.by_path.get(path)
         if page is None or not page.sources:
             return content
-        return glossary.link_first_uses(content, self.terms.by_id, page.language, address)
+        arguments = content, self.terms.by_id, page.language, address
+        depends_on = "\0".join((page.language, address, repr(self.terms.by_id), content))
+        return str(self.memo.get("terms", depends_on, lambda: glossary.link_first_uses(*arguments)))
 
     def _lists(self, page: Page, to_root: str) -> dict[str, Callable[[Fence], list[str]]]:
         titles = self._titles(page.language)
@@ -254,15 +257,19 @@ def prepare(project: Project, only: str = "", sync: bool = False) -> Site:
         if all(page.lines for page in everything):
             failures += corpus.check_open(questions)
     glossary = glossary or Terms(project.docs / "terms.yml", {})
-    account, faults = _check_code(project, books, everything)
+    checked = [page for page in everything if page.name.startswith(only)]
+    account, faults = _check_code(project, books, checked)
     results = {name: result for name, result in runs.results.items() if name in books}
     compared = compared or Comparison(project.docs / "comparison.yml")
     changed = changed or Changes(project.docs / "changes.yml")
     downloads = tuple(sorted(project.downloads.glob("*.*")))
-    site = Site(questions, glossary, found, books, results, account, compared, changed, downloads)
+    memo = project.memo
+    site = Site(
+        questions, glossary, found, books, results, account, compared, changed, downloads, memo
+    )
     failures += faults
     failures += checks.check_pairs_of_languages(found, project.docs)
-    failures += _check_notebooks_and_pages(project, site, everything)
+    failures += _check_notebooks_and_pages(project, site, checked)
     if only:
         if only in books:
             warm_up(books[only], project.cache)

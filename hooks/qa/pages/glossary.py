@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from qa.pages.terms import Term
 
-TOKEN = re.compile(r"""(<!--.*?-->|<(?:[^<>"']|"[^"]*"|'[^']*')*>)""", re.DOTALL)
+# Blocks of code hold most of a page's tags, and are one token.
+TOKEN = re.compile(r"""(<pre\b.*?</pre>|<!--.*?-->|<(?:[^<>"']|"[^"]*"|'[^']*')*>)""", re.DOTALL)
 NAME = re.compile(r"</?([a-zA-Z][\w-]*)")
 SKIPPED = {
     "a", "abbr", "button", "code", "figure", "h1", "h2", "h3", "h4", "h5", "h6", "pre", "script",
@@ -25,17 +26,20 @@ def link_first_uses(content: str, terms: Mapping[str, Term], language: str, addr
     Names in the page's language and in English are found; headings, code, links, tables of results
     and mathematics stay as they are.
     """
+    tokens = TOKEN.split(content)
+    prose = list(_prose(tokens))
+    # Looking for each name first is much faster than one expression of all of them.
+    text = "\n".join(tokens[number] for number in prose).lower()
     names = {
         name.lower(): identifier
         for identifier, term in terms.items()
         for name in (term.name["en"], term.name[language])
+        if name.lower() in text
     }
     if not names:
         return content
     pattern = _any_of(names)
-    waiting = set(terms)
-    out: list[str] = []
-    skipping: list[str] = []
+    waiting = set(names.values())
 
     def explain(match: re.Match[str]) -> str:
         identifier = names[match[0].lower()]
@@ -46,20 +50,28 @@ def link_first_uses(content: str, terms: Mapping[str, Term], language: str, addr
         target = f"{address}#{identifier}"
         return f'<a class="qa-term" href="{target}" title="{definition}">{match[0]}</a>'
 
-    for token in TOKEN.split(content):
+    for number in prose:
+        tokens[number] = pattern.sub(explain, tokens[number])
+    return "".join(tokens)
+
+
+def _prose(tokens: list[str]) -> Iterator[int]:
+    """The numbers of those tokens of HTML that are text in which terms are explained."""
+    skipping: list[str] = []
+    for number, token in enumerate(tokens):
+        if token.startswith(("<!--", "<pre")):
+            continue
         tag = NAME.match(token)
         if not tag:
-            text = not skipping and not token.startswith("<!--")
-            out.append(pattern.sub(explain, token) if text else token)
+            if not skipping and not token.isspace():
+                yield number
             continue
-        out.append(token)
         name = tag[1].lower()
         if token.startswith("</"):
             if skipping and skipping[-1] == name:
                 skipping.pop()
         elif name not in VOID and (skipping or name in SKIPPED or UNTOUCHED.search(token)):
             skipping.append(name)
-    return "".join(out)
 
 
 def _any_of(names: Mapping[str, str]) -> re.Pattern[str]:

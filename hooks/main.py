@@ -50,6 +50,8 @@ def _later_pass(config: MkDocsConfig) -> bool:
 
 
 def on_startup(command: str, dirty: bool) -> None:
+    # A build makes millions of small objects and few cycles: look for those less often.
+    gc.set_threshold(100_000, 50, 50)
     State.building = command == "build"
     State.serving = command == "serve"
     # With -q MkDocs silences the logger itself: --strict would neither count nor show warnings.
@@ -85,8 +87,6 @@ def on_pre_build(config: MkDocsConfig) -> None:
         State.site = prepare(project, State.only, sync=State.serving)
     except Failures as error:
         raise PluginError(str(error)) from error
-    # What was read stays to the end: the collector need not look through it again and again.
-    gc.freeze()
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:

@@ -15,6 +15,14 @@ SITE = Path(__file__).parents[2] / "site"
 
 
 class _Handler(SimpleHTTPRequestHandler):
+    def send_error(self, code: int, *_: object, **__: object) -> None:
+        """As hosts do that know one page for all missing addresses."""
+        content = (SITE / "404.html").read_bytes()
+        self.send_response(code)
+        self.send_header("Content-Type", "text/html")
+        self.end_headers()
+        self.wfile.write(content)
+
     def log_message(self, *_: object) -> None:
         pass
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 import yaml
@@ -138,3 +139,101 @@ def test_a_document_page_lists_all_its_questions(page: Page, address: str) -> No
     for document in corpus["documents"]:
         page.goto(f"{address}en/questions/{document['id'].lower()}/")
         expect(page.locator("article table tbody tr")).to_have_count(len(document["questions"]))
+
+
+@pytest.mark.parametrize("how", ["pointer", "keyboard"])
+def test_a_term_is_explained_where_it_is_first_used(page: Page, address: str, how: str) -> None:
+    page.goto(f"{address}en/serving/concurrency/")
+    term = page.locator(".qa-term", has_text="circuit breaker")
+    expect(term).to_have_count(1)
+    definition = term.get_attribute("title") or ""
+    assert len(definition) > 20
+    term.hover() if how == "pointer" else term.focus()
+    tooltip = page.get_by_role("tooltip")
+    expect(tooltip).to_have_text(definition)
+    expect(term).to_have_attribute("aria-describedby", "qa-tooltip")
+    page.keyboard.press("Escape")
+    expect(tooltip).to_be_hidden()
+    term.click()
+    page.wait_for_url(f"{address}en/terms/#circuit-breaker")
+
+
+def test_questions_are_filtered(page: Page, address: str) -> None:
+    page.goto(f"{address}en/questions/")
+    form = page.locator(".qa-questions form")
+    rows = page.locator(".qa-questions tbody tr:visible")
+    expect(rows).to_have_count(150)
+    form.get_by_label("Document").select_option("C")
+    expect(rows).to_have_count(30)
+    form.get_by_label("State").select_option("yes")
+    answered = rows.count()
+    assert 0 < answered < 30
+    form.get_by_label("Theme").select_option("billing")
+    assert 0 < rows.count() < answered
+    form.get_by_label("Contains").fill("energy")
+    expect(rows).to_have_count(1)
+    expect(page.locator(".qa-questions [role=status]")).to_have_text("1 questions")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_record_of_runs_names_every_example(page: Page, address: str, language: str) -> None:
+    page.goto(f"{address}{LANGUAGES[language]}about/verified/")
+    rows = page.locator("article table tbody tr")
+    expect(rows).to_have_count(len(PAGES))
+    for row in rows.all():
+        cells = row.locator("td").all_inner_texts()
+        assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d", cells[1])
+        assert float(cells[5]) > 0 and float(cells[6]) > 0
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_page_names_its_level_terms_and_neighbours(
+    page: Page, address: str, language: str
+) -> None:
+    for name in PAGES:
+        page.goto(f"{address}{LANGUAGES[language]}{name}/")
+        about = page.locator(".qa-about")
+        expect(about.locator("span")).to_have_text(re.compile("难度|Level"))
+        assert about.get_by_role("link").count() >= 4
+        assert page.locator("#related + ul a").count() >= 1
+
+
+@pytest.mark.parametrize(("path", "language"), [("nowhere/", "zh"), ("en/no/where/", "en")])
+def test_a_missing_page_speaks_the_reader_s_language(
+    page: Page, address: str, path: str, language: str
+) -> None:
+    page.goto(f"{address}{path}")
+    expect(page.locator("html")).to_have_attribute("lang", language)
+    home = page.locator("article").get_by_role("link", name=re.compile("首页|Home"))
+    home.click()
+    page.wait_for_url(f"{address}{LANGUAGES[language]}")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_what_machines_read(page: Page, address: str, language: str) -> None:
+    prefix = LANGUAGES[language]
+    page.goto(f"{address}{prefix}training/overfitting/")
+    head = page.locator("head")
+    canonical = head.locator("link[rel=canonical]").get_attribute("href") or ""
+    assert canonical.endswith(f"/{prefix}training/overfitting/")
+    assert len(head.locator("meta[name=description]").get_attribute("content") or "") > 40
+    alternates = {
+        link.get_attribute("hreflang"): link.get_attribute("href")
+        for link in head.locator("link[hreflang]").all()
+    }
+    site = canonical.removesuffix(f"{prefix}training/overfitting/")
+    assert alternates == {
+        "zh": f"{site}training/overfitting/",
+        "x-default": f"{site}training/overfitting/",
+        "en": f"{site}en/training/overfitting/",
+    }
+    sitemap = page.request.get(f"{address}sitemap.xml").text()
+    assert f"<loc>{canonical}</loc>" in sitemap
+    feed = ElementTree.fromstring(page.request.get(f"{address}{prefix}feed.xml").text())
+    atom = "{http://www.w3.org/2005/Atom}"
+    entries = feed.findall(f"{atom}entry")
+    assert entries and feed.findtext(f"{atom}updated") == entries[0].findtext(f"{atom}updated")
+    target = entries[0].find(f"{atom}link").attrib["href"]  # type: ignore[union-attr]
+    page.goto(address + target.removeprefix(site))
+    anchor = target.rpartition("#")[2]
+    expect(page.locator(f"#{anchor}")).to_be_visible()

@@ -25,6 +25,7 @@ test: offline node_modules/.tests
 # What readers take along, in dist/: the site as a folder, e-books and examples; and the site that
 # offers them.
 offline: install $(VENV)/.browser
+	rm -rf dist
 	QA_OFFLINE=1 mkdocs build --site-dir .cache/offline
 	python -m qa.offline .cache/offline dist
 	mkdocs build

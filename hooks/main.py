@@ -120,7 +120,7 @@ def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -
 @event_priority(-200)
 def on_post_page(output: str, page: Page, config: MkDocsConfig) -> str:
     output = head.with_full_addresses(output, page.canonical_url or "", LANGUAGES[0])
-    return head.with_policy(output)
+    return head.with_policy(head.with_languages_of_names(output))
 
 
 @event_priority(-200)
@@ -129,7 +129,7 @@ def on_post_template(output: str, template_name: str, config: MkDocsConfig) -> s
         return output
     root = urlsplit(config.site_url or "/").path
     homes = {each: root if each == LANGUAGES[0] else f"{root}{each}/" for each in LANGUAGES}
-    page = head.with_policy(head.with_homes(output, homes))
+    page = head.with_policy(head.with_languages_of_names(head.with_homes(output, homes)))
     language = str(config.theme["language"])
     if language == LANGUAGES[0]:
         return page

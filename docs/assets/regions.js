@@ -1,4 +1,4 @@
-// What scrolls sideways can be reached by keyboard; what is folded on the screen is not on paper.
+// What scrolls sideways can be reached by keyboard; what is folded, or not loaded yet, is printed.
 {
   const regions = "article :is(.md-typeset__scrollwrap, .qa-table, .qa-diagram, pre > code)"
   const update = () => {
@@ -12,5 +12,6 @@
   addEventListener("resize", update)
   addEventListener("beforeprint", () => {
     for (const details of document.querySelectorAll("article details")) details.open = true
+    for (const image of document.querySelectorAll("article img")) image.loading = "eager"
   })
 }

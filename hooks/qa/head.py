@@ -44,6 +44,11 @@ def _digest(code: str) -> str:
     return base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()
 
 
+def with_languages_of_names(page: str) -> str:
+    """The names of languages are in those languages, which a reader by voice must know."""
+    return SWITCH.sub(lambda match: f'{match[0]} lang="{match[3]}"', page)
+
+
 def with_full_addresses(page: str, canonical: str, default: str) -> str:
     """Search engines take other languages only by full address, and want to know the default.
 

@@ -121,4 +121,7 @@ def test_print_shows_the_answer_and_no_controls(browser: Browser, address: str) 
             expect(each).to_be_hidden()
     # Answers to follow-up questions are folded on the screen, not on paper.
     assert page.locator("article details:not([open])").count() == 0
+    page.wait_for_load_state("networkidle")
+    for image in page.locator("article img:visible").all():
+        assert image.evaluate("i => i.complete && i.naturalWidth > 0")
     page.close()

@@ -2,43 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
-import yaml
 from playwright.sync_api import Page, Request, expect
 
-QUERIES = yaml.safe_load(Path(__file__).with_name("queries.yml").read_text(encoding="utf-8"))
-PREFIX = {"zh": "", "en": "en/"}
-
-
-def open_search(page: Page) -> None:
-    page.keyboard.press("/")
-    expect(page.locator(".qa-search dialog")).to_be_visible()
-    expect(page.locator(".qa-search dialog")).to_have_attribute("aria-busy", "false")
-
-
-def results(page: Page, query: str, address: str) -> list[str]:
-    """The names of the pages found, in their order, with those of the other language."""
-    page.locator(".qa-search input").fill(query)
-    links = page.locator(".qa-search li > a").all()
-    return [
-        (link.get_attribute("href") or "").removeprefix(address).removesuffix("/") for link in links
-    ]
-
-
-def measure(page: Page, language: str, address: str) -> tuple[float, float, list[str]]:
-    """Shares of queries whose page comes first, and among the first five, and what misses."""
-    ranks, misses = [], []
-    for name, queries in QUERIES[language].items():
-        for query in queries:
-            found = results(page, query, address + PREFIX[language])
-            rank = found.index(name) if name in found else 99
-            ranks.append(rank)
-            if rank:
-                misses.append(f"{query}: {name} at {rank + 1}, first {found[:1]}")
-    first = sum(rank == 0 for rank in ranks) / len(ranks)
-    return first, sum(rank < 5 for rank in ranks) / len(ranks), misses
+from tests.browser.queries import PREFIX, QUERIES, measure, open_search, results
 
 
 def test_the_set_of_queries_is_large_and_half_in_each_language() -> None:

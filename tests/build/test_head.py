@@ -7,7 +7,12 @@ import hashlib
 
 import pytest
 
-from qa.head import with_full_addresses, with_homes, with_policy
+from qa.head import (
+    with_full_addresses,
+    with_homes,
+    with_languages_of_names,
+    with_policy,
+)
 
 PAGE = """<html><head><meta charset="utf-8"><title>T</title>
 <script>one()</script><script src="a.js"></script>
@@ -43,3 +48,8 @@ def test_languages_by_full_address_and_the_default() -> None:
 def test_the_page_for_missing_ones_leads_to_homes() -> None:
     page = '<a href="/x/" hreflang="en" class="md-select__link">English</a>'
     assert 'href="/en/"' in with_homes(page, {"zh": "/", "en": "/en/"})
+
+
+def test_the_name_of_a_language_is_in_that_language() -> None:
+    page = '<a href="../x/" hreflang="en" class="md-select__link">English</a>'
+    assert with_languages_of_names(page) == page.replace(">English", ' lang="en">English')

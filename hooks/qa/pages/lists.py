@@ -19,15 +19,15 @@ DOWNLOADS_FOLDER = "downloads"
 DOWNLOADS = {
     "zh": {
         "site.zip": "离线版网站，中英文",
-        "examples.zip": "执行后的示例",
         "zh.epub": "电子书，中文",
         "en.epub": "电子书，英文",
+        "examples.zip": "执行后的示例",
     },
     "en": {
         "site.zip": "The site offline, both languages",
-        "examples.zip": "The executed examples",
-        "zh.epub": "E-book, Chinese",
         "en.epub": "E-book, English",
+        "zh.epub": "E-book, Chinese",
+        "examples.zip": "The executed examples",
     },
 }
 NO_DOWNLOADS = {
@@ -89,17 +89,14 @@ def runs(page: Page, results: Mapping[str, Result], titles: Mapping[str, str]) -
 
 def downloads(page: Page, files: Iterable[Path], to_root: str) -> list[str]:
     out = _head(page, "downloads")
-    for file in files:
-        name, what = file.name, DOWNLOADS[page.language].get(_kind(file), file.suffix)
-        size = f"{file.stat().st_size / 1e6:.1f} MB"
-        link = f'<a href="{to_root}{DOWNLOADS_FOLDER}/{name}" download>{name}</a>'
-        out.append(f"| {what} | {link} | {size} |")
+    # Of `large-model-qa-zh.epub` the kind is `zh.epub`.
+    by_kind = {file.name.rpartition("-")[2]: file for file in files}
+    for kind, what in DOWNLOADS[page.language].items():
+        if file := by_kind.get(kind):
+            size = f"{file.stat().st_size / 1e6:.1f} MB"
+            link = f'<a href="{to_root}{DOWNLOADS_FOLDER}/{file.name}" download>{file.name}</a>'
+            out.append(f"| {what} | {link} | {size} |")
     return out if len(out) > 2 else [NO_DOWNLOADS[page.language]]
-
-
-def _kind(file: Path) -> str:
-    """`site.zip` or `zh.epub`, of `large-model-qa-site.zip` or `large-model-qa-zh.epub`."""
-    return file.name.rpartition("-")[2]
 
 
 def terms(page: Page, all_terms: Terms) -> list[str]:

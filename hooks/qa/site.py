@@ -138,12 +138,12 @@ class Site:
 
     def _page_with(self, what: str) -> str | None:
         """The name of the page on which a fence stands that lists `what`, if there is one."""
-        pages = ((name, versions[LANGUAGES[0]]) for name, versions in self.pages.items())
+        pages = ((name, next(iter(versions.values()))) for name, versions in self.pages.items())
         return next((name for name, page in pages if page.shows(what)), None)
 
     @cached_property
     def related(self) -> dict[str, list[str]]:
-        return related.neighbours(versions[LANGUAGES[0]] for versions in self.pages.values())
+        return related.neighbours(next(iter(versions.values())) for versions in self.pages.values())
 
     def values(self, page: Page) -> dict[str, Scalar]:
         result = self.results.get(page.name)
@@ -187,7 +187,11 @@ class Site:
         }
 
     def _titles(self, language: str) -> dict[str, str]:
-        return {name: versions[language].title for name, versions in self.pages.items()}
+        # While one page is served, others may still lack a language.
+        return {
+            name: versions[language].title if language in versions else name
+            for name, versions in self.pages.items()
+        }
 
     def write_files(self, site: Path, address: str) -> None:
         """What belongs to the rendered pages; `address` is that of the site's root, if known."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.build.test_failures import EN, ZH, failures
 from tests.project import SampleProject
 
@@ -67,3 +69,15 @@ def test_faults_of_pages_stop_the_build_before_anything_is_rendered(sample: Samp
     )
     assert sorted(failures(sample)) == sorted(expected)
     assert "WARNING" not in sample.build().stderr
+
+
+def test_one_page_is_built_whatever_is_wrong_with_others(
+    sample: SampleProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sample.write("docs/zh/training/half.md", "# 只有中文 { #half }\n\n[x](nowhere.md)\n")
+    assert sample.build().returncode == 1
+    monkeypatch.setenv("QA_PAGE", "training/sum")
+    done = sample.build()
+    assert done.returncode == 0, done.stderr
+    pages = {path.parent.name for path in (sample.root / "site/training").rglob("index.html")}
+    assert pages == {"sum"}

@@ -20,7 +20,8 @@ test: offline node_modules/.tests
 	ruff check .
 	ruff format --check .
 	mypy
-	pytest -n auto
+	pytest -n auto -m 'not alone'
+	pytest -m alone
 
 # What readers take along, in dist/: the site as a folder, e-books and examples; and the site that
 # offers them.

@@ -125,7 +125,7 @@ def on_post_page(output: str, page: Page, config: MkDocsConfig) -> str:
 
 @event_priority(-200)
 def on_post_template(output: str, template_name: str, config: MkDocsConfig) -> str:
-    if template_name != "404.html":
+    if template_name != "404.html" or "language" not in config.theme:
         return output
     root = urlsplit(config.site_url or "/").path
     homes = {each: root if each == LANGUAGES[0] else f"{root}{each}/" for each in LANGUAGES}

@@ -17,6 +17,8 @@ import pytest
 
 from tests.browser.conftest import SITE
 
+# Other tests beside it would cost it points.
+pytestmark = pytest.mark.alone
 ROOT = Path(__file__).parents[2]
 LIGHTHOUSE = ROOT / "node_modules/lighthouse/cli/index.js"
 CATEGORIES = ("performance", "accessibility", "best-practices", "seo")

@@ -49,7 +49,7 @@ def test_search_by_keyboard_alone(page: Page, address: str) -> None:
     expect(page.locator(".qa-search input")).to_be_focused()
     page.keyboard.press("Escape")
     expect(page.locator(".qa-search dialog")).to_be_hidden()
-    page.keyboard.press("/")
+    open_search(page)
     page.keyboard.press("Enter")
     page.wait_for_url(f"{address}en/serving/concurrency/")
 

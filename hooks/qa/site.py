@@ -118,13 +118,13 @@ class Site:
     def about(self) -> dict[str, dict[str, str]]:
         """By language and page, words by which readers may look for it: the questions it answers,
         its description and its tags."""
-        questions = self.corpus.questions
+        questions, terms = self.corpus.questions, self.terms.by_id
         return {
             language: {
                 name: " ".join(
                     [page.meta.get("description", "")]
-                    + [questions[source].text[language] for source in page.sources]
-                    + [" ".join(self.terms.by_id[tag].name.values()) for tag in page.tags]
+                    + [questions[each].text[language] for each in page.sources if each in questions]
+                    + [" ".join(terms[each].name.values()) for each in page.tags if each in terms]
                 )
                 for name, versions in self.pages.items()
                 if (page := versions.get(language))

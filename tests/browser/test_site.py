@@ -128,6 +128,7 @@ def test_a_code_block_is_copied_as_it_stands_in_the_notebook(page: Page, address
 
 def test_the_executed_notebook_downloads(page: Page, address: str) -> None:
     page.goto(f"{address}en/training/overfitting/")
+    see_all(page)  # what is laid out only now must not move the link away from the pointer
     with page.expect_download() as download:
         page.locator(".qa-run a").first.click()
     assert download.value.suggested_filename == "overfitting.ipynb"

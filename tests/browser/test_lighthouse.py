@@ -1,4 +1,4 @@
-"""Lighthouse, as on a slow phone: the home page, the longest answer and a document page."""
+"""Lighthouse, as on a slow phone: the home page, a long answer and a document page."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def scores(address: str, target: Path, chromium: str) -> tuple[dict[str, float],
 
 
 @pytest.mark.parametrize("language", ["", "en/"])
-@pytest.mark.parametrize("page", ["", "billing/payments/", "questions/a/"])
+@pytest.mark.parametrize("page", ["", "training/overfitting/", "questions/a/"])
 def test_at_least_95_in_all_categories(
     hosted: str, chromium: str, tmp_path: Path, page: str, language: str
 ) -> None:

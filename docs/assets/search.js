@@ -198,7 +198,11 @@
     event.preventDefault()
   })
   document.addEventListener("keydown", (event) => {
-    const typing = event.target.closest("input, textarea, select, [contenteditable]")
+    // For a moment the field keeps the focus after the dialog has closed.
+    const typing =
+      event.target === input
+        ? dialog.open
+        : event.target.closest("input, textarea, select, [contenteditable]")
     if (event.key !== "/" || typing || event.ctrlKey || event.metaKey || event.altKey) return
     event.preventDefault()
     open()

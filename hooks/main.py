@@ -22,7 +22,7 @@ from mkdocs.structure.files import Files
 from mkdocs.structure.pages import Page
 from mkdocs.utils import get_relative_url
 
-from qa import LANGUAGES, head, search_index, staging
+from qa import LANGUAGES, head, root_of, search_index, staging
 from qa.failures import Failures, fault_in_build
 from qa.site import Project, Site, prepare
 
@@ -128,7 +128,7 @@ def on_post_template(output: str, template_name: str, config: MkDocsConfig) -> s
     if template_name != "404.html" or "language" not in config.theme:
         return output
     root = urlsplit(config.site_url or "/").path
-    homes = {each: root if each == LANGUAGES[0] else f"{root}{each}/" for each in LANGUAGES}
+    homes = {each: root + root_of(each) for each in LANGUAGES}
     page = head.with_policy(head.with_languages_of_names(head.with_homes(output, homes)))
     language = str(config.theme["language"])
     if language == LANGUAGES[0]:

@@ -7,3 +7,9 @@ not run; `qa.pages` makes Markdown out of Markdown and results and knows nothing
 
 LANGUAGES = ("zh", "en")
 """Folders below docs/, the source language first."""
+TITLES = {"zh": "大模型工程问答", "en": "Large-Model Engineering Q&A"}
+
+
+def root_of(language: str) -> str:
+    """The folder of a language below the root of the site, with its slash: none for the first."""
+    return "" if language == LANGUAGES[0] else f"{language}/"

@@ -12,6 +12,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+"""For a Chromium that shows no window and asks nothing of anyone."""
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 # Chinese needs glyphs in the screenshots that a failed test leaves.
 PACKAGES = ("chromium", "fonts-noto-cjk")

@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from qa import LANGUAGES
+from qa import LANGUAGES, root_of
 
 TAG = re.compile(r"<[^>]+>")
 SPACE = re.compile(r"\s+")
@@ -28,7 +28,7 @@ def write(site: Path, about: Mapping[str, Mapping[str, str]]) -> None:
     documents = json.loads(path.read_text(encoding="utf-8"))["docs"]
     path.unlink()
     for language in LANGUAGES:
-        prefix = "" if language == LANGUAGES[0] else f"{language}/"
+        prefix = root_of(language)
         foreign = tuple(f"{other}/" for other in LANGUAGES[1:] if other != language)
         own = [
             document | {"location": document["location"].removeprefix(prefix)}

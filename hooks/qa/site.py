@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import io
 import logging
 import shutil
-import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
-from qa import LANGUAGES, accounts
+from qa import LANGUAGES, accounts, root_of
 from qa.accounts import Account, Accountant
 from qa.examples import environment
 from qa.examples import notebook as notebooks
@@ -21,6 +19,7 @@ from qa.examples.pool import Runs, run_all, warm_up
 from qa.examples.store import Result, Scalar
 from qa.failures import Failure, Failures
 from qa.fences.verdicts import Verdicts
+from qa.files import write_zip
 from qa.memo import Memo, digest_of
 from qa.pages import (
     changes,
@@ -162,13 +161,17 @@ class Site:
         lines += wayfinding.related(page, near, self._titles(page.language))
         return "\n".join(lines) + "\n"
 
+    @cached_property
+    def _text_of_terms(self) -> str:
+        return repr(self.terms.by_id)
+
     def explain_terms(self, path: Path, content: str, address: str) -> str:
         """The HTML of an answer, with its terms explained; `address` is that of their list."""
         page = self.by_path.get(path)
         if page is None or not page.sources:
             return content
         arguments = content, self.terms.by_id, page.language, address
-        depends_on = "\0".join((page.language, address, repr(self.terms.by_id), content))
+        depends_on = "\0".join((page.language, address, self._text_of_terms, content))
         return str(self.memo.get("terms", depends_on, lambda: glossary.link_first_uses(*arguments)))
 
     def _lists(self, page: Page, to_root: str) -> dict[str, Callable[[Fence], list[str]]]:
@@ -202,7 +205,7 @@ class Site:
             shutil.copyfile(file, target)
         listed = self._page_with("changes")
         for language in LANGUAGES if address and listed else ():
-            root = "" if language == LANGUAGES[0] else f"{language}/"
+            root = root_of(language)
             here = f"{address.rstrip('/')}/{root}"
             text = changes.feed(self.changes, language, f"{here}feed.xml", f"{here}{listed}/")
             (site / f"{root}feed.xml").write_text(text, encoding="utf-8")
@@ -220,21 +223,9 @@ class Site:
             executed = notebook.as_ipynb(outputs)
             (folder / notebook.pair.name).write_text(executed, encoding="utf-8")
             if notebook.files:
-                archive = _archive(notebook, executed)
-                (folder / f"{notebook.path.stem}.zip").write_bytes(archive)
-
-
-def _archive(notebook: Notebook, executed: str) -> bytes:
-    buffer = io.BytesIO()
-    contents = {notebook.pair.name: executed.encode()}
-    contents |= {name: file.content for name, file in notebook.files.items()}
-    with zipfile.ZipFile(buffer, "w") as archive:
-        for name, content in contents.items():
-            # Without the date of today: the same run gives the same bytes.
-            info = zipfile.ZipInfo(name)
-            info.external_attr = 0o644 << 16
-            archive.writestr(info, content, zipfile.ZIP_DEFLATED)
-    return buffer.getvalue()
+                contents = {notebook.pair.name: executed.encode()}
+                contents |= {name: file.content for name, file in notebook.files.items()}
+                write_zip(folder / f"{notebook.path.stem}.zip", contents.items())
 
 
 def prepare(project: Project, only: str = "", sync: bool = False) -> Site:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -14,7 +15,7 @@ from playwright.sync_api import Browser, Page, Request
 SITE = Path(__file__).parents[2] / "site"
 
 
-class _Handler(SimpleHTTPRequestHandler):
+class Host(SimpleHTTPRequestHandler):
     def send_error(self, code: int, *_: object, **__: object) -> None:
         """As hosts do that know one page for all missing addresses."""
         content = (SITE / "404.html").read_bytes()
@@ -27,14 +28,20 @@ class _Handler(SimpleHTTPRequestHandler):
         pass
 
 
-@pytest.fixture(scope="session")
-def address() -> Iterator[str]:
-    assert (SITE / "index.html").exists(), "no built site: run make build"
-    handler = partial(_Handler, directory=str(SITE))
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+@contextmanager
+def serve(host: type[Host]) -> Iterator[str]:
+    """The address of the root of the built site on a server of this machine."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(host, directory=str(SITE))) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}/"
         server.shutdown()
+
+
+@pytest.fixture(scope="session")
+def address() -> Iterator[str]:
+    assert (SITE / "index.html").exists(), "no built site: run make build"
+    with serve(Host) as root:
+        yield root
 
 
 @pytest.fixture
@@ -63,13 +70,11 @@ def elsewhere() -> Iterator[tuple[str, list[str]]]:
     """Another origin on this machine, and what was asked of it."""
     reached: list[str] = []
 
-    class Listener(SimpleHTTPRequestHandler):
+    class Listener(Host):
         def do_GET(self) -> None:
             reached.append(self.path)
             self.send_response(200)
             self.end_headers()
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Listener) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/attack.js", reached
-        server.shutdown()
+    with serve(Listener) as root:
+        yield f"{root}attack.js", reached

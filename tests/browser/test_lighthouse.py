@@ -7,15 +7,13 @@ import json
 import os
 import shutil
 import subprocess
-import threading
 from collections.abc import Iterator
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
-from tests.browser.conftest import SITE
+from qa.browser import ARGUMENTS
+from tests.browser.conftest import Host, serve
 
 # Other tests beside it would cost it points.
 pytestmark = pytest.mark.alone
@@ -27,7 +25,7 @@ LEAST = 95
 ATTEMPTS = 5
 
 
-class _Compressing(SimpleHTTPRequestHandler):
+class _Compressing(Host):
     """Serves text compressed and lets it be kept, as any host does."""
 
     def do_GET(self) -> None:
@@ -46,24 +44,18 @@ class _Compressing(SimpleHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(content)
 
-    def log_message(self, *_: object) -> None:
-        pass
-
 
 @pytest.fixture(scope="module")
 def hosted() -> Iterator[str]:
-    handler = partial(_Compressing, directory=str(SITE))
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/"
-        server.shutdown()
+    with serve(_Compressing) as root:
+        yield root
 
 
 def scores(address: str, target: Path, chromium: str) -> tuple[dict[str, float], list[str]]:
     """By category, of 100, and the audits that cost something."""
     node = shutil.which("node")
     assert node and LIGHTHOUSE.exists(), "run make test, which installs Lighthouse"
-    flags = "--headless --no-sandbox --disable-gpu --disable-background-networking"
+    flags = " ".join(["--headless", *ARGUMENTS])
     command = [
         node,
         str(LIGHTHOUSE),

@@ -11,12 +11,11 @@ from typing import Any
 
 from mkdocs.config import load_config
 
-from qa import LANGUAGES, browser
+from qa import LANGUAGES, TITLES, browser, root_of
 from qa.offline import archives, drawings
 from qa.offline.book import Book
 
 NAME = "large-model-qa"
-TITLES = {"zh": "大模型工程问答", "en": "Large-Model Engineering Q&A"}
 NOT_IN_BOOKS = ("index", "about/", "contributing/", "questions/")
 
 
@@ -27,13 +26,14 @@ def main(site: Path, target: Path) -> int:
         return 1
     site = site.resolve()
     shutil.rmtree(target, ignore_errors=True)
+    target.mkdir(parents=True)
     archives.site(site, target / f"{NAME}-site.zip", NAME)
     archives.examples(site / "runs", target / f"{NAME}-examples.zip", f"{NAME}-examples")
     config = load_config("mkdocs.yml")
     names = [name for name in _names(config.nav) if not name.startswith(NOT_IN_BOOKS)]
     with tempfile.TemporaryDirectory() as folder:
         for language in LANGUAGES:
-            root = site if language == LANGUAGES[0] else site / language
+            root = site / root_of(language)
             pages = [root / f"{name}.html" for name in names]
             drawn = drawings.draw(pages, Path(folder, language, "drawings"), chromium)
             hosted = config.site_url if "127.0.0.1" not in (config.site_url or "") else ""

@@ -1,4 +1,4 @@
-"""Zip archives whose bytes depend on nothing but their content."""
+"""What the archives hold that readers take along."""
 
 from __future__ import annotations
 
@@ -7,16 +7,20 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from qa.files import write_zip
+
 
 def site(folder: Path, target: Path, root: str) -> None:
     """The whole site, below one folder named `root`."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
-    _write(target, ((f"{root}/{p.relative_to(folder).as_posix()}", p.read_bytes()) for p in files))
+    write_zip(
+        target, ((f"{root}/{p.relative_to(folder).as_posix()}", p.read_bytes()) for p in files)
+    )
 
 
 def examples(runs: Path, target: Path, root: str) -> None:
     """Every executed notebook of the site's folder `runs`, with its files beside it."""
-    _write(target, _examples(runs, root))
+    write_zip(target, _examples(runs, root))
 
 
 def _examples(runs: Path, root: str) -> Iterator[tuple[str, bytes]]:
@@ -30,12 +34,3 @@ def _examples(runs: Path, root: str) -> Iterator[tuple[str, bytes]]:
         with zipfile.ZipFile(io.BytesIO(archive.read_bytes())) as files:
             for name in files.namelist():
                 yield f"{folder}/{name}", files.read(name)
-
-
-def _write(target: Path, files: Iterator[tuple[str, bytes]]) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in files:
-            info = zipfile.ZipInfo(name)
-            info.external_attr = 0o644 << 16
-            archive.writestr(info, content, zipfile.ZIP_DEFLATED)

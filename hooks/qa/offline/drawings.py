@@ -7,7 +7,8 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+from qa.browser import ARGUMENTS
+
 DENSITY = 2
 """Pixels of a picture for one of the page."""
 

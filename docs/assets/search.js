@@ -71,13 +71,12 @@
   }
 
   // A page counts what its best sections do; a section counts more the more of the query it has.
-  function search(query) {
+  function search(query, asked) {
     const { pages, sections } = window.searchIndex
-    const asked = new Set(words(query).map(term).filter(Boolean)).size
     const found = new Map()
     for (const { id, score, queryTerms } of engine.search(query)) {
       const { page } = sections[id]
-      const hit = { section: sections[id], score: score * (queryTerms.length / asked) ** 1.5 }
+      const hit = { section: sections[id], score: score * (queryTerms.length / asked.size) ** 1.5 }
       if (!found.has(page)) found.set(page, [])
       found.get(page).push(hit)
     }
@@ -92,8 +91,7 @@
       .slice(0, PAGES)
   }
 
-  function marked(text, query) {
-    const asked = new Set(words(query).map(term).filter(Boolean))
+  function marked(text, asked) {
     const places = []
     for (const { 0: word, index } of text.matchAll(WORD)) {
       if (!HAN.test(word)) {
@@ -109,8 +107,8 @@
   }
 
   // The part of the text that has most of the query, with its words marked.
-  function snippet(text, query) {
-    const places = marked(text, query)
+  function snippet(text, asked) {
+    const places = marked(text, asked)
     const within = (start) => places.filter(([a]) => a >= start && a < start + SNIPPET).length
     const starts = places.map(([a]) => a)
     const best = starts.reduce((b, s) => (within(s) > within(b) ? s : b), starts[0] || 0)
@@ -138,7 +136,8 @@
   function show() {
     if (!engine) return
     const query = input.value.trim()
-    const results = query ? search(query) : []
+    const asked = new Set(words(query).map(term).filter(Boolean))
+    const results = query ? search(query, asked) : []
     const { none, one, other } = root.dataset
     const count = results.length
     status.textContent =
@@ -157,7 +156,7 @@
           "li",
           {},
           element("a", { href: address(page, "") }, page.title),
-          element("p", {}, ...snippet(best.text || best.title, query)),
+          element("p", {}, ...snippet(best.text || best.title, asked)),
           element("div", {}, ...parts),
         )
       }),

@@ -16,7 +16,8 @@ import pytest
 
 from tests.project import SampleProject
 
-MARK = "3600.2424"
+# Tests that run beside this one have sleepers of their own.
+MARK = f"3600.{os.getpid()}"
 SLOW = f'# %% name="slow"\nimport subprocess\n\nassert not subprocess.call(["sleep", "{MARK}"])\n'
 QUICK = '# %% name="quick"\nanswer = 42\nassert answer == 42\n'
 

@@ -23,9 +23,12 @@ from mkdocs.structure.files import Files
 from mkdocs.structure.pages import Page
 from mkdocs.utils import get_relative_url
 
-from qa import LANGUAGES, head, root_of, search_index, staging
+from qa import LANGUAGES, root_of
 from qa.failures import Failures, fault_in_build
-from qa.site import Project, Site, prepare
+from qa.finish import head, publishing, search_index
+from qa.prepare import prepare
+from qa.project import Project
+from qa.site import Site
 
 log = logging.getLogger("mkdocs.qa")
 
@@ -67,7 +70,7 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
     # The site is built beside the last good one and takes its place when nothing went wrong.
     if State.building and State.target is None:
         State.target = Path(config.site_dir)
-        State.staged = staging.folder_for(State.target)
+        State.staged = publishing.folder_for(State.target)
         config.site_dir = str(State.staged)
     if State.offline:
         # A folder that is opened in a browser has no server that looks for index.html.
@@ -169,7 +172,7 @@ def on_shutdown() -> None:
     if State.target is None or State.staged is None or not State.staged.exists():
         return
     if State.complete:
-        staging.publish(State.staged, State.target)
+        publishing.publish(State.staged, State.target)
         log.info(f"Site ready in {State.target}")
     else:
         shutil.rmtree(State.staged)

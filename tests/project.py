@@ -9,7 +9,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from qa.examples import notebook as notebooks
+from qa.run import notebook as notebooks
 
 ROOT = Path(__file__).parent.parent
 

@@ -1,6 +1,6 @@
 """Large-Model Engineering Q&A: run the examples, check the pages, put the results into them.
 
-`qa.examples` runs notebooks and knows nothing of pages or MkDocs; `qa.fences` checks code that is
+`qa.run` runs notebooks and knows nothing of pages or MkDocs; `qa.check` checks code that is
 not run; `qa.pages` makes Markdown out of Markdown and results and knows nothing of processes;
 `qa.site` calls them, and is called by `hooks/main.py` (MkDocs) and `qa.cli` (the `qa` command).
 """

@@ -7,11 +7,12 @@ import logging
 import sys
 from pathlib import Path
 
-from qa.examples import notebook as notebooks
-from qa.examples.outputs import HTML, TEXT
-from qa.examples.pool import run_all
 from qa.failures import Failures
-from qa.site import Project, prepare, run_shard
+from qa.prepare import prepare, run_shard
+from qa.project import Project
+from qa.run import notebook as notebooks
+from qa.run.local import run_all
+from qa.run.outputs import HTML, TEXT
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -14,12 +14,14 @@ class Failure:
     """A fault at a line of a file that an author edits.
 
     `detail` (a traceback's end, the last output) is printed below the `file:line: reason` line.
+    `code` names the kind of fault for tools and tests: it stays when the words change.
     """
 
     path: Path
     line: int
     reason: str
     detail: str = ""
+    code: str = ""
 
     def __str__(self) -> str:
         head = f"{os.path.relpath(self.path)}:{self.line}: {self.reason}"

@@ -17,11 +17,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from qa.examples import notebook as notebooks
-from qa.examples.forkserver import ForkServer
-from qa.examples.run import run
-from qa.examples.store import Result
 from qa.failures import Failures
+from qa.run import notebook as notebooks
+from qa.run.forkserver import ForkServer
+from qa.run.report import run
+from qa.run.store import Result
 
 SECRET = "a-token-of-the-builder"
 # Tests that run beside this one have sleepers of their own.

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from qa.examples import environment
+from qa.run import environment
 from tests.bench import builds, generated, profile
 from tests.bench.builds import ROOT
 from tests.bench.contestants import lay_out

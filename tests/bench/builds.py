@@ -15,8 +15,9 @@ from pathlib import Path
 from mkdocs.utils import get_relative_url
 
 from qa.browser import find
-from qa.examples import notebook as notebooks
-from qa.site import Project, prepare
+from qa.prepare import prepare
+from qa.project import Project
+from qa.run import notebook as notebooks
 
 ROOT = Path(__file__).parents[2]
 MKDOCS = [sys.executable, "-m", "mkdocs"]

@@ -15,10 +15,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from qa.examples import environment
-from qa.examples import notebook as notebooks
-from qa.examples.notebook import Notebook
-from qa.examples.pool import run_all
+from qa.run import environment
+from qa.run import notebook as notebooks
+from qa.run.local import run_all
+from qa.run.notebook import Notebook
 
 TIMEOUT = 600
 """Seconds a cell may take under the others, which hold no budget."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from qa.examples import notebook as notebooks
+from qa.run import notebook as notebooks
 
 NUMPY = """\
 # %% name="work"

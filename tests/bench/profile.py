@@ -13,16 +13,18 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from qa.examples import run as runs
-from qa.examples.pool import run_all
-from qa.site import Project, prepare
+from qa.prepare import prepare
+from qa.project import Project
+from qa.run import report as runs
+from qa.run.local import run_all
 from tests.bench.builds import ROOT
 from tests.bench.contestants import read
 
 IMPORT = re.compile(r"^import time: +\d+ \| +(\d+) \| +(\S+)$", re.M)
 PROGRAM = """\
 import mkdocs.commands.build, mkdocs_static_i18n, material, cProfile, pathlib
-from qa.site import Project, prepare
+from qa.prepare import prepare
+from qa.project import Project
 cProfile.run("prepare(Project(pathlib.Path.cwd()))", sort="cumulative")
 """
 TOP = 20

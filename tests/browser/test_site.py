@@ -10,7 +10,7 @@ import pytest
 import yaml
 from playwright.sync_api import Page, expect
 
-from qa.examples import notebook as notebooks
+from qa.run import notebook as notebooks
 
 ROOT = Path(__file__).parents[2]
 PAGES = [f"{p.parent.name}/{p.stem}" for p in notebooks.find(ROOT / "notebooks")]

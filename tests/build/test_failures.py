@@ -3,7 +3,8 @@
 import pytest
 
 from qa.failures import Failures
-from qa.site import Project, prepare
+from qa.prepare import prepare
+from qa.project import Project
 from tests.project import SampleProject
 
 NOTEBOOK = "notebooks/training/sum.py"

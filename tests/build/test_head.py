@@ -7,7 +7,7 @@ import hashlib
 
 import pytest
 
-from qa.head import (
+from qa.finish.head import (
     with_full_addresses,
     with_homes,
     with_languages_of_names,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from qa import search_index
+from qa.finish import search_index
 
 
 def test_each_language_has_its_own_pages_in_plain_text(tmp_path: Path) -> None:

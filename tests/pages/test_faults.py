@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from qa import yaml_lines
+from qa.check import links
+from qa.check import pages as checks
 from qa.failures import Failure, Failures
-from qa.pages import checks, corpus, links, lists, records, terms
+from qa.pages import corpus, lists, terms
 from qa.pages import page as pages
 from qa.pages.corpus import Corpus
 from qa.pages.page import Page
@@ -436,4 +439,4 @@ def test_options_for_the_checks_do_not_reach_the_highlighter(docs: Path) -> None
 
 
 def test_names_far_from_all_get_no_suggestion() -> None:
-    assert records.nearest("abc", ["xyz"]) == ""
+    assert yaml_lines.nearest("abc", ["xyz"]) == ""

@@ -9,9 +9,8 @@ from pathlib import Path
 from urllib.parse import urljoin
 from xml.etree import ElementTree as ET
 
-from qa import LANGUAGES, TITLES
+from qa import LANGUAGES, TITLES, yaml_lines
 from qa.failures import Failure, Failures
-from qa.pages import records
 from qa.pages.page import Page
 
 TEXTS: dict[str, object] = {language: str for language in LANGUAGES}
@@ -41,8 +40,8 @@ def read(path: Path) -> Changes:
     """Raises Failures, with lines, for what does not have the form or order, or stands twice."""
     if not path.exists():
         return Changes(path)
-    found = records.parse(path, path.read_text(encoding="utf-8"))
-    failures = list(records.check(path, found, FORM, "changes"))
+    found = yaml_lines.parse(path, path.read_text(encoding="utf-8"))
+    failures = list(yaml_lines.check(path, found, FORM, "changes"))
     if failures:
         raise Failures(failures)
     seen: set[str] = set()

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from qa import yaml_lines
 from qa.failures import Failure, Failures
-from qa.pages import records
 from qa.pages.page import Page
-from qa.pages.records import Record
+from qa.yaml_lines import Record
 
 OUTCOMES = {
     "located": {"zh": "● 定位", "en": "● located"},
@@ -46,8 +46,8 @@ def read(path: Path) -> Comparison:
     """Raises Failures, with lines, for what does not have the form."""
     if not path.exists():
         return Comparison(path)
-    found = records.parse(path, path.read_text(encoding="utf-8"))
-    failures = list(records.check(path, found, FORM, "the file"))
+    found = yaml_lines.parse(path, path.read_text(encoding="utf-8"))
+    failures = list(yaml_lines.check(path, found, FORM, "the file"))
     if not failures:
         failures = list(_check(path, found))
     if failures:
@@ -62,14 +62,14 @@ def _check(path: Path, found: Record) -> Iterator[Failure]:
     if wrong:
         return
     versions, canaries = found["versions"], found["canaries"]
-    yield from records.check(path, versions, dict.fromkeys(versions, str), "versions")
+    yield from yaml_lines.check(path, versions, dict.fromkeys(versions, str), "versions")
     form = dict.fromkeys((SITE, *versions), str)
     for name, row in canaries.items():
-        faults = list(records.check(path, row, form, name, canaries.lines[name]))
+        faults = list(yaml_lines.check(path, row, form, name, canaries.lines[name]))
         yield from faults
         for tool, outcome in row.items() if not faults else ():
             if outcome not in OUTCOMES:
-                reason = f'{name}: "{outcome}" is no outcome{records.nearest(outcome, OUTCOMES)}'
+                reason = f'{name}: "{outcome}" is no outcome{yaml_lines.nearest(outcome, OUTCOMES)}'
                 yield Failure(path, row.lines[tool], reason)
 
 

@@ -7,9 +7,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from qa import LANGUAGES
+from qa import LANGUAGES, yaml_lines
 from qa.failures import Failure, Failures
-from qa.pages import records
 from qa.pages.page import Page
 
 TEXTS: dict[str, object] = {language: str for language in LANGUAGES}
@@ -52,8 +51,8 @@ class Corpus:
 
 def read(path: Path) -> Corpus:
     """Raises Failures, with lines, if the file does not have its form or an id stands twice."""
-    found = records.parse(path, path.read_text(encoding="utf-8"))
-    failures = list(records.check(path, found, FORM, "the file"))
+    found = yaml_lines.parse(path, path.read_text(encoding="utf-8"))
+    failures = list(yaml_lines.check(path, found, FORM, "the file"))
     if failures:
         raise Failures(failures)
     documents = {

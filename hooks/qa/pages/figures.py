@@ -7,8 +7,8 @@ import html
 import re
 from dataclasses import dataclass
 
-from qa.examples.outputs import SVG, WEBP
-from qa.examples.store import CellResult
+from qa.run.outputs import SVG, WEBP
+from qa.run.store import CellResult
 
 TEXT_COLOUR = "#0a0b0c"
 """What the kernel's matplotlibrc gives to text and axes; each scheme has its own in its place."""

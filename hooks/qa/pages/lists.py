@@ -6,12 +6,12 @@ import html
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from qa.accounts import Waiver
-from qa.examples.store import Result
+from qa.check.accounts import Waiver
 from qa.pages.corpus import Corpus
 from qa.pages.page import Page
 from qa.pages.terms import Terms
 from qa.pages.wayfinding import link_to
+from qa.run.store import Result
 
 OPEN = {"zh": "尚未回答", "en": "not answered yet"}
 DOWNLOADS_FOLDER = "downloads"

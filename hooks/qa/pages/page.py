@@ -9,10 +9,11 @@ from pathlib import Path
 
 from markdown.extensions.toc import slugify
 
+from qa import yaml_lines
 from qa.failures import Failure, Failures
-from qa.pages import markup, records
+from qa.pages import markup
 from qa.pages.markup import Markup
-from qa.pages.records import Record
+from qa.yaml_lines import Record
 
 FENCE = re.compile(r"^(?P<indent> *)(?P<marks>`{3,}|~{3,}) *(?P<header>[^`]*)$")
 HEADER = re.compile(r'^(?P<language>[\w.+-]*)(?P<options>(?: +\w+="[^"]*")*) *$')
@@ -137,14 +138,14 @@ def _front_matter(path: Path, text: str) -> tuple[Record, int]:
     except ValueError as error:
         raise Failures([Failure(path, 1, "front matter is never closed by ---")]) from error
     # The empty line in place of the first --- keeps the lines of the file.
-    meta = records.parse(path, "\n".join(["", *lines[1:end]]), "front matter is no YAML")
+    meta = yaml_lines.parse(path, "\n".join(["", *lines[1:end]]), "front matter is no YAML")
     if meta is None:
         meta = Record()
     if not isinstance(meta, Record):
         raise Failures([Failure(path, 1, "front matter is no mapping of names to values")])
     if "sources" in meta:
         line = meta.lines["sources"]
-        if faults := list(records.check(path, meta["sources"], [str], "sources", line)):
+        if faults := list(yaml_lines.check(path, meta["sources"], [str], "sources", line)):
             raise Failures(faults)
     return meta, end + 2
 

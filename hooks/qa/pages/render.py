@@ -8,11 +8,11 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from qa.examples.notebook import Notebook
-from qa.examples.outputs import HTML, SVG, WEBP
-from qa.examples.store import CellResult, Result, Scalar
 from qa.pages.figures import figure_html
 from qa.pages.page import Fence, Page
+from qa.run.notebook import Notebook
+from qa.run.outputs import HTML, SVG, WEBP
+from qa.run.store import CellResult, Result, Scalar
 
 OWN_OPTION = re.compile(r' +(?:raises|schema|reason)="[^"]*"')
 """Options of blocks of code that are for the checks; the highlighter would refuse the block."""

@@ -7,9 +7,8 @@ from pathlib import Path
 
 from markdown.extensions.toc import slugify
 
-from qa import LANGUAGES
+from qa import LANGUAGES, yaml_lines
 from qa.failures import Failure, Failures
-from qa.pages import records
 
 TEXTS: dict[str, object] = {language: str for language in LANGUAGES}
 FORM = [{**TEXTS, "definition": TEXTS}]
@@ -33,8 +32,8 @@ def read(path: Path) -> Terms:
     """Raises Failures, with lines, for what does not have the form and for what stands twice."""
     if not path.exists():
         return Terms(path, {})
-    entries = records.parse(path, path.read_text(encoding="utf-8"))
-    failures = list(records.check(path, entries, FORM, "terms"))
+    entries = yaml_lines.parse(path, path.read_text(encoding="utf-8"))
+    failures = list(yaml_lines.check(path, entries, FORM, "terms"))
     if failures:
         raise Failures(failures)
     by_id: dict[str, Term] = {}

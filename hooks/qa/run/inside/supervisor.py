@@ -1,0 +1,303 @@
+"""The first process of a sandbox: starts the run, keeps it to its limits, and ends all of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import shutil
+import signal
+import socket
+import sys
+import tempfile
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NoReturn
+
+from qa.run.inside import cells, sandbox
+from qa.run.inside.process_tree import ProcessTree, kill_all
+from qa.run.inside.sandbox import Limits
+from qa.run.notebook import Notebook
+
+TICK = 0.1
+"""Seconds between two looks at what the run has used; its events and its end are seen at once."""
+GRACE = 2.0
+"""Seconds in which what the run started may end after it."""
+ANSWER = 0.5
+"""Seconds in which Python writes its stack."""
+LINES_OF_OUTPUT = 12
+EVENTS = ("starts", "ran", "done")
+"""What a run may say; the rest is the supervisor's to say."""
+
+Event = dict[str, Any]
+
+
+def run_in_sandbox(
+    connection: socket.socket, notebook: Notebook, limits: Limits, isolate: bool, fonts: Path
+) -> NoReturn:
+    """Forked from the server: run the notebook, send its events as lines of JSON, and end.
+
+    The last event is `end`. `fonts` is Matplotlib's folder in the builder's cache.
+    """
+    try:
+        if isolate:
+            sandbox.unshare()
+            if os.fork():
+                os._exit(0)
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # the run could send it
+            cache = _read_folder(fonts)
+            sandbox.enter(limits)
+            top = sandbox.WORK.parent
+        else:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            sandbox.adopt_orphans()
+            cache = _read_folder(fonts)
+            top = Path(tempfile.mkdtemp(prefix="qa-")).resolve()
+        try:
+            _fill(top, notebook, cache)
+            _Supervisor(connection, notebook, limits, top).run()
+        finally:
+            if not isolate:
+                kill_all(GRACE)
+                shutil.rmtree(top, ignore_errors=True)
+    except BaseException as error:
+        problem = f"{type(error).__name__}: {error}"
+        with suppress(OSError):
+            connection.sendall(json.dumps({"event": "end", "problem": problem}).encode() + b"\n")
+    os._exit(0)  # as an init process: the kernel kills what is left
+
+
+def isolation_problem() -> str:
+    """Why this system cannot isolate, found by trying; empty if it can."""
+    result, answer = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            sandbox.unshare()
+            child = os.fork()
+            if child == 0:
+                sandbox.enter(Limits(1, 1))
+                sandbox.drop_privileges()
+                os._exit(0)
+            os._exit(os.waitpid(child, 0)[1] and 1)
+        except BaseException as error:
+            os.write(answer, f"{error}".encode())
+        os._exit(1)
+    os.close(answer)
+    status = os.waitpid(pid, 0)[1]
+    problem = b"".join(iter(lambda: os.read(result, 4096), b"")).decode()
+    os.close(result)
+    return problem or ("" if status == 0 else "the sandbox died while it was being built")
+
+
+def _read_folder(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.glob("*.json")}
+
+
+def _fill(top: Path, notebook: Notebook, fonts: dict[str, bytes]) -> None:
+    """The run's folder: its files, and a home with the list of fonts that Matplotlib made."""
+    contents = {f"work/{name}": file.content for name, file in notebook.files.items()}
+    contents |= {f"home/.config/matplotlib/{name}": content for name, content in fonts.items()}
+    (top / "work").mkdir()
+    (top / "home").mkdir()
+    for name, content in contents.items():
+        path = top / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+
+
+def _enter_folder(top: Path) -> None:
+    """Make this process, forked from a server that stands elsewhere, one that started here."""
+    import multiprocessing.process
+    import random
+
+    work = str(top / "work")
+    os.chdir(work)
+    os.environ.update(HOME=str(top / "home"), TMPDIR=str(top), PWD=work)
+    os.environ.update(MPLCONFIGDIR=str(top / "home/.config/matplotlib"))
+    os.environ.update(IPYTHONDIR=str(top / "home/.ipython"))
+    tempfile.tempdir = None
+    sys.path.insert(0, work)
+    sys.argv = [""]
+    sys.dont_write_bytecode = True
+    multiprocessing.process.ORIGINAL_DIR = work  # type: ignore[attr-defined]
+    random.seed()
+    if numpy := sys.modules.get("numpy"):
+        numpy.random.seed()
+
+
+class _Supervisor:
+    """Relays the run's events, and adds what only an observer can know."""
+
+    def __init__(self, connection: socket.socket, notebook: Notebook, limits: Limits, top: Path):
+        self.connection = connection
+        self.notebook = notebook
+        self.limits = limits
+        self.top = top
+        self.output = os.memfd_create("output")
+        self.stack = os.memfd_create("stack")
+        self.reports, self.report = os.pipe()
+        self.answer, self.answers = os.pipe()
+        self.cell = 0
+        self.position = 0  # of the running cell's output
+        self.seen: dict[str, int] = {}  # processes and ports, and the cell after which first seen
+        self.status: int | None = None
+
+    def run(self) -> None:
+        self.started = time.monotonic()
+        self.pid = os.fork()
+        if self.pid == 0:
+            self._become_the_run()
+        os.close(self.report)
+        os.close(self.answer)
+        self.tree = ProcessTree(self.pid)
+        verdict = self._relay()
+        if verdict:
+            self._ask_where()
+        left = [] if verdict else self._wait_for_all()
+        kill_all(GRACE)
+        self._reap()
+        self._send(
+            event="end",
+            cell=self.cell,
+            verdict=verdict,
+            stack=_read(self.stack),
+            status=self.status,
+            left=left,
+            output=_read(self.output, self.position).splitlines()[-LINES_OF_OUTPUT:],
+            processor_seconds=round(self.tree.processor_seconds(), 3),
+            peak_memory=self.tree.peak_memory,
+        )
+
+    def _become_the_run(self) -> NoReturn:
+        """In the run's own process: prepare it, then let the notebook's code in."""
+        # With a position of its own, and appending: child processes write to it as well.
+        output = os.open(f"/proc/self/fd/{self.output}", os.O_RDWR | os.O_APPEND)
+        cells.redirect_output(output)
+        cells.crash_reports(self.stack)
+        keep = sorted({0, 1, 2, output, self.stack, self.report, self.answer})
+        for low, high in zip(keep, [*keep[1:], 1 << 20], strict=True):
+            os.closerange(low + 1, high)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        own = os.getpid()
+
+        def send(event: Event) -> None:
+            if os.getpid() != own:
+                os._exit(1)  # a child that the notebook forked came to the end of the cell
+            data = json.dumps(event).encode() + b"\n"
+            while data:
+                data = data[os.write(self.report, data) :]
+            os.read(self.answer, 1)
+
+        def run() -> None:
+            _enter_folder(self.top)
+            sandbox.set_resource_limits(self.limits)
+            sandbox.drop_privileges()
+            work = self.top / "work"
+            cells.CellRunner(self.notebook, work, output, self.limits, send).run()
+
+        cells.exit_after(run)
+
+    def _send(self, **event: object) -> None:
+        self.connection.sendall(json.dumps(event).encode() + b"\n")
+
+    def _relay(self) -> str:
+        """Pass events on until the run ends; returns which limit it broke, if any."""
+        os.set_blocking(self.reports, False)
+        poll = select.poll()
+        poll.register(self.reports, select.POLLIN)
+        poll.register(self.connection, select.POLLRDHUP)
+        poll.register(os.pidfd_open(self.pid), select.POLLIN)
+        buffer, size = b"", 0
+        looked = time.monotonic()
+        while True:
+            wait = 0 if b"\n" in buffer else TICK * 1000
+            if self.connection.fileno() in dict(poll.poll(wait)):
+                raise ConnectionAbortedError("the builder is gone")
+            self._reap()
+            while chunk := _read_some(self.reports):
+                size += len(chunk)
+                if size > 2 * self.limits.report:  # the run itself stops before that
+                    return f"flood of output: more than {self.limits.report >> 20} MiB"
+                buffer += chunk
+            if b"\n" in buffer:
+                line, _, buffer = buffer.partition(b"\n")
+                self._pass_on(line)
+            elif self.status is not None:
+                return ""
+            if time.monotonic() > looked + TICK:
+                if verdict := self._broken_limit():
+                    return verdict
+                looked = time.monotonic()
+
+    def _pass_on(self, line: bytes) -> None:
+        event = json.loads(line)
+        if event["event"] not in EVENTS:
+            raise ValueError(f"the run reports {event['event']!r}")
+        if event["event"] == "starts":
+            self.cell = event["cell"]
+        self.connection.sendall(line + b"\n")
+        if event["event"] == "ran":
+            self.position = os.fstat(self.output).st_size
+        if event["event"] in ("ran", "done"):
+            for name in [*self.tree.names(), *self.tree.ports()]:
+                self.seen.setdefault(name, self.cell)
+        if event["event"] == "done":
+            self._send(event="ports", left=[(port, self.seen[port]) for port in self.tree.ports()])
+        with suppress(BrokenPipeError):  # it may have died meanwhile
+            os.write(self.answers, b".")
+
+    def _reap(self) -> None:
+        """Collect the run and, as an init process, every orphan."""
+        with suppress(ChildProcessError):
+            while True:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+                if pid == 0:
+                    return
+                if pid == self.pid:
+                    self.status = status
+
+    def _broken_limit(self) -> str:
+        limits = self.limits
+        if self.tree.processor_seconds() > limits.processor_seconds:
+            return f"time budget: more than {limits.processor_seconds:g} s of processor time"
+        if time.monotonic() - self.started > limits.clock_seconds:
+            return f"time budget: not done after {limits.clock_seconds:g} s"
+        if os.fstat(self.output).st_size > limits.output:
+            return f"flood of output: more than {limits.output >> 10} KiB"
+        if len(self.tree.others()) > limits.processes:
+            return f"process limit: more than {limits.processes} at once"
+        if self.tree.measure_memory() > limits.memory:
+            return f"memory limit: more than {limits.memory >> 20} MiB"
+        return ""
+
+    def _ask_where(self) -> None:
+        """Let Python write the stack of the run's main thread, wherever that is, then stop all."""
+        with suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGUSR1)
+        deadline = time.monotonic() + ANSWER
+        while not os.fstat(self.stack).st_size and time.monotonic() < deadline:
+            time.sleep(TICK / 10)
+
+    def _wait_for_all(self) -> list[tuple[str, int]]:
+        """Processes that outlive the run, with the cell after which they were first seen."""
+        deadline = time.monotonic() + GRACE
+        while (names := list(self.tree.names())) and time.monotonic() < deadline:
+            time.sleep(TICK / 10)
+            self._reap()
+        return [(name, self.seen.get(name, self.cell)) for name in names]
+
+
+def _read_some(file: int) -> bytes:
+    try:
+        return os.read(file, 1 << 16)
+    except BlockingIOError:
+        return b""
+
+
+def _read(file: int, position: int = 0) -> str:
+    """The end of a file, at most 64 KiB."""
+    size = os.fstat(file).st_size
+    start = max(position, size - (1 << 16))
+    return os.pread(file, size - start, start).decode(errors="replace")

@@ -1,0 +1,293 @@
+"""Read a paired notebook: the percent-format .py is the truth, the .ipynb is derived from it."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from qa.failures import Failure, Failures
+from qa.memo import Memo
+from qa.run.source import SourceFacts, facts, merge, parse
+
+MARKER = re.compile(r"^# %%(?!%|[A-Za-z])", re.M)
+"""The line that begins a cell; `# %%bash` is a commented cell magic and begins none."""
+
+DEFAULT_SECONDS = 10
+MAXIMUM_SECONDS = 30
+
+KERNELSPEC = {"display_name": "Python 3", "language": "python", "name": "python3"}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell; `line` is the 1-based line of the .py on which its source begins.
+
+    `raises` names the exception that a cell tagged `raises-exception` must end with.
+    """
+
+    kind: str
+    source: str
+    line: int
+    name: str = ""
+    tags: tuple[str, ...] = ()
+    raises: str = ""
+
+    @property
+    def must_raise(self) -> bool:
+        return "raises-exception" in self.tags
+
+    def fault(self, reason: str) -> str:
+        """A reason that names the cell; only those of notebooks have names."""
+        return f'cell "{self.name}": {reason}' if self.name else reason
+
+
+@dataclass(frozen=True)
+class CompanionFile:
+    """A file that the run finds in its folder; `path` is where its author finds it."""
+
+    path: Path
+    content: bytes
+
+
+@dataclass(frozen=True)
+class Notebook:
+    """A notebook as its author wrote it, with all that a run of it needs, wherever it runs.
+
+    `name` is `<theme>/<slug>`. `files` are its companions by the names under which the run finds
+    them: everything below `<theme>/<slug>/`, and the modules beside the notebook that its code
+    imports. `facts` are those of the code and of all these modules. `unchecked` says of files, by
+    these names, why nothing checks them.
+    """
+
+    name: str
+    path: Path
+    text: str
+    cells: tuple[Cell, ...]
+    seconds: float = DEFAULT_SECONDS
+    files: dict[str, CompanionFile] = field(default_factory=dict)
+    facts: SourceFacts = field(default_factory=SourceFacts)
+    unchecked: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def label(self) -> str:
+        """The file name in tracebacks: the same on every machine."""
+        return "/".join(self.path.parts[-3:])
+
+    @property
+    def pair(self) -> Path:
+        return self.path.with_suffix(".ipynb")
+
+    @cached_property
+    def code(self) -> tuple[Cell, ...]:
+        return tuple(cell for cell in self.cells if cell.kind == "code")
+
+    def cell(self, name: str) -> Cell | None:
+        return next((cell for cell in self.code if cell.name == name), None)
+
+    def as_ipynb(self, outputs: dict[str, list[dict[str, Any]]] | None = None) -> str:
+        """The pair's text (nbformat 4.5), without outputs, or executed with those of its cells.
+
+        The same bytes for the same .py, at any time and place.
+        """
+        cells: list[dict[str, Any]] = []
+        count = 0
+        for position, cell in enumerate(self.cells):
+            identity = hashlib.sha256(f"{self.name}/{position}/{cell.kind}".encode()).hexdigest()
+            metadata = {"name": cell.name, "raises": cell.raises, "tags": list(cell.tags)}
+            node: dict[str, Any] = {
+                "cell_type": cell.kind,
+                "id": identity[:8],
+                "metadata": {key: value for key, value in metadata.items() if value},
+                "source": cell.source.splitlines(keepends=True),
+            }
+            if cell.kind == "code":
+                count += 1
+                shown = outputs[cell.name] if outputs else []
+                node |= {"execution_count": count if outputs else None, "outputs": shown}
+            cells.append(node)
+        kernel = {"kernelspec": KERNELSPEC}
+        whole = {"cells": cells, "metadata": kernel, "nbformat": 4, "nbformat_minor": 5}
+        return json.dumps(whole, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
+
+
+def is_notebook(path: Path) -> bool:
+    """A .py with a cell marker is a notebook; one without is a module that notebooks import."""
+    return MARKER.search(path.read_text(encoding="utf-8")) is not None
+
+
+def find(folder: Path) -> list[Path]:
+    """The notebooks `<folder>/<theme>/<slug>.py`, in order."""
+    return [path for path in sorted(folder.glob("*/*.py")) if is_notebook(path)]
+
+
+def read(path: Path, memo: Memo | None = None) -> Notebook:
+    """Parse and check one notebook.
+
+    Raises Failures: bad header, a cell without a name or with another's name, code that Python
+    cannot parse, no code, no assertion.
+    """
+    memo = memo or Memo()
+    text = path.read_text(encoding="utf-8")
+    parsed = memo.get("notebook", text, lambda: _parse(path, text))
+    cells = tuple(Cell(**cell | {"tags": tuple(cell["tags"])}) for cell in parsed["cells"])
+    files = _companions(path)
+    known = [_facts(parsed["facts"])]
+    known += [_facts_of_module(file, memo) for name, file in files.items() if name.endswith(".py")]
+    wanted = merge(known).modules
+    while wanted:
+        modules = {
+            module.name: _companion(module, path.parent)
+            for name in sorted(wanted)
+            if (module := path.with_name(f"{name}.py")).is_file()
+            and module.name not in files
+            and not is_notebook(module)
+        }
+        files |= modules
+        own = [_facts_of_module(file, memo) for file in modules.values()]
+        known += own
+        wanted = merge(own).modules
+    header = parsed["header"]
+    name = f"{path.parent.name}/{path.stem}"
+    seconds, unchecked = header.get("seconds", DEFAULT_SECONDS), header.get("unchecked", {})
+    return Notebook(name, path, text, cells, seconds, files, merge(known), unchecked)
+
+
+def _facts(record: dict[str, list[str]]) -> SourceFacts:
+    return SourceFacts(tuple(record["imports"]), tuple(record["words"]))
+
+
+def _facts_of_module(file: CompanionFile, memo: Memo) -> SourceFacts:
+    """Raises Failures for a module that Python cannot parse."""
+    source = file.content.decode()
+    try:
+        return _facts(memo.get("module", source, lambda: asdict(facts([source]))))
+    except SyntaxError as error:
+        reason = f"SyntaxError: {error.msg}"
+        raise Failures([Failure(file.path, error.lineno or 1, reason)]) from error
+
+
+def _parse(path: Path, text: str) -> dict[str, Any]:
+    """Cells, header and facts of a notebook's text. Raises Failures."""
+    import jupytext  # takes half a second
+
+    try:
+        node = jupytext.reads(text, fmt="py:percent")
+    except Exception as error:
+        raise Failures([Failure(path, 1, f"not a percent-format notebook: {error}")]) from error
+    markers = [text.count("\n", 0, match.start()) + 1 for match in MARKER.finditer(text)]
+    if len(markers) != len(node.cells):
+        reason = "text before the first cell: begin it with '# %%' or '# %% [markdown]'"
+        raise Failures([Failure(path, 1, reason)])
+    cells = [
+        Cell(
+            cell.cell_type,
+            cell.source,
+            marker + 1,
+            cell.metadata.get("name", ""),
+            tuple(cell.metadata.get("tags", ())),
+            cell.metadata.get("raises", ""),
+        )
+        for cell, marker in zip(node.cells, markers, strict=True)
+    ]
+    header = dict(node.metadata.get("qa", {}))
+    failures = [*_check_cells(path, cells), *_check_header(path, header)]
+    if failures:
+        raise Failures(failures)
+    found = facts(cell.source for cell in cells if cell.kind == "code")
+    return {"cells": [asdict(cell) for cell in cells], "header": header, "facts": asdict(found)}
+
+
+def _check_header(path: Path, header: dict[str, Any]) -> Iterator[Failure]:
+    seconds, unchecked = header.get("seconds", DEFAULT_SECONDS), header.get("unchecked", {})
+    if not isinstance(seconds, int | float) or not 0 < seconds <= MAXIMUM_SECONDS:
+        reason = f"qa.seconds is {seconds!r}; it must be a number of at most {MAXIMUM_SECONDS}"
+        yield Failure(path, 1, reason)
+    if not isinstance(unchecked, dict) or not all(isinstance(v, str) for v in unchecked.values()):
+        yield Failure(path, 1, "qa.unchecked must map names of files to reasons")
+    for key in header.keys() - {"seconds", "unchecked"}:
+        yield Failure(path, 1, f"qa.{key} is unknown; there are: seconds, unchecked")
+
+
+def _check_cells(path: Path, cells: list[Cell]) -> Iterator[Failure]:
+    code = [cell for cell in cells if cell.kind == "code"]
+    if not code:
+        yield Failure(path, 1, "no code cell")
+        return
+    names = Counter(cell.name for cell in code)
+    asserts = 0
+    for cell in code:
+        if not cell.name:
+            yield Failure(path, cell.line - 1, 'a code cell needs a name: # %% name="..."')
+        elif names[cell.name] > 1:
+            yield Failure(path, cell.line - 1, f'duplicate cell name "{cell.name}"')
+        if cell.must_raise != bool(cell.raises):
+            reason = 'a cell that must raise says what: tags=["raises-exception"] raises="..."'
+            yield Failure(path, cell.line - 1, f'cell "{cell.name}": {reason}')
+        try:
+            tree = parse(cell.source)
+        except SyntaxError as error:
+            line = cell.line + (error.lineno or 1) - 1
+            yield Failure(path, line, f'cell "{cell.name}": SyntaxError: {error.msg}')
+        else:
+            asserts += sum(isinstance(node, ast.Assert) for node in ast.walk(tree))
+    if not asserts:
+        yield Failure(path, 1, "no assertion: a notebook must assert what its page claims")
+
+
+def _companions(path: Path) -> dict[str, CompanionFile]:
+    """Raises Failures for a link out of the notebook's folder."""
+    folder = path.with_suffix("")
+    return {
+        str(file.relative_to(folder)): _companion(file, folder)
+        for file in sorted(folder.rglob("*"))
+        if file.is_file() and "__pycache__" not in file.parts
+    }
+
+
+def _companion(path: Path, folder: Path) -> CompanionFile:
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise Failures([Failure(path, 1, f"is a link out of {folder.name}/: put the file there")])
+    return CompanionFile(path, path.read_bytes())
+
+
+def write_pair(notebook: Notebook) -> bool:
+    """Write the .ipynb if it differs; True if it was written."""
+    text = notebook.as_ipynb()
+    if notebook.pair.exists() and notebook.pair.read_text(encoding="utf-8") == text:
+        return False
+    notebook.pair.write_text(text, encoding="utf-8")
+    return True
+
+
+def check_pair(notebook: Notebook) -> Failure | None:
+    """Compare the pair by content; file times say nothing after a checkout."""
+    fix = f"run: qa sync {notebook.name}"
+    name = notebook.pair.name
+    if not notebook.pair.exists():
+        return Failure(notebook.path, 1, f"has no paired {name}; {fix}")
+    text = notebook.pair.read_text(encoding="utf-8")
+    if text == notebook.as_ipynb():
+        return None
+    import nbformat  # takes a while, and is needed only to say what differs
+
+    try:
+        pair = nbformat.reads(text, as_version=4)
+    except Exception as error:
+        return Failure(notebook.pair, 1, f"is no notebook ({error}); {fix}")
+    theirs = [(cell.cell_type, cell.source) for cell in pair.cells]
+    for cell, other in zip(notebook.cells, theirs, strict=False):
+        if (cell.kind, cell.source) != other:
+            label = f'cell "{cell.name}"' if cell.name else "a cell"
+            return Failure(notebook.path, cell.line, f"{label} differs from {name}; {fix}")
+    if len(theirs) != len(notebook.cells):
+        counts = f"{len(notebook.cells)} cells, {name} has {len(theirs)}"
+        return Failure(notebook.path, 1, f"has {counts}; {fix}")
+    return Failure(notebook.path, 1, f"{name} has outputs or other metadata; {fix}")

@@ -6,26 +6,37 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export NO_MKDOCS_2_WARNING := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: serve build offline test check bench compare lock clean install
+.PHONY: help serve build offline check format test bench compare lock clean install
 .DELETE_ON_ERROR:
 
-# All pages, or with PAGE=training/overfitting that one, which is quicker after each edit.
-serve: install
+help: ## list what there is to type
+	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
+
+serve: install ## read the site while it is edited, at http://127.0.0.1:8000; PAGE=training/overfitting for that page alone
 	QA_PAGE=$(PAGE) mkdocs serve
 
-build: install
+build: install ## run what has changed and build the site into site/
 	mkdocs build
 
-test: offline node_modules/.tests
+# What a commit is held to, and what pre-commit runs.
+check: install ## style, types, and all pages, without building the site
 	ruff check .
 	ruff format --check .
 	mypy
+	qa check
+
+format: install ## mend the style of the code, and write the pairs of the notebooks
+	ruff check --fix .
+	ruff format .
+	qa sync
+
+test: offline node_modules/.tests check ## build everything, check it, and run all tests, in a browser too
 	pytest -n auto -m 'not alone'
 	pytest -m alone
 
 # What readers take along, in dist/: the site as a folder, e-books and examples; and the site that
 # offers them.
-offline: install $(VENV)/.browser
+offline: install $(VENV)/.browser ## also make the folder, the e-books and the examples to take along
 	rm -rf dist
 	QA_OFFLINE=1 mkdocs build --site-dir .cache/offline
 	python -m qa.offline .cache/offline dist
@@ -64,12 +75,12 @@ $(VENV)/.browser: $(VENV)/.installed
 
 # Compare with other engines and with a plain build; ARGS="--quick" for a short form. What only the
 # others need lies in a folder of its own, so that the environment stays what was locked.
-bench: install .cache/bench/.installed
+bench: install .cache/bench/.installed ## compare with other engines and a plain build
 	python -m tests.bench $(ARGS)
 
 # Who catches what: the canaries through this site's engine and through others, half an hour in all;
 # ARGS="exception flood" measures only these again.
-compare: install .cache/bench/.installed
+compare: install .cache/bench/.installed ## measure which broken examples each engine catches
 	python -m tests.comparison $(ARGS)
 
 .cache/bench/.installed: requirements-bench.txt $(VENV)/.installed
@@ -77,8 +88,7 @@ compare: install .cache/bench/.installed
 	pip install --no-deps --target .cache/bench/packages -r requirements-bench.txt
 	touch $@
 
-# Take the newest versions that fit together, and lock them.
-lock:
+lock: ## take the newest versions that fit together, and lock them
 	rm -rf .cache/lock
 	$(PYTHON) -m venv .cache/lock
 	.cache/lock/bin/pip install -r requirements.in
@@ -89,5 +99,5 @@ lock:
 	{ echo '# Locked by `make lock` from requirements-bench.in; do not edit.'; .cache/lock/bin/pip freeze | sed 's/+cpu$$//' | grep -vxFf requirements.txt | grep -vxFf requirements-dev.txt; } > requirements-bench.txt
 	npm install --package-lock-only
 
-clean:
+clean: ## delete what was built
 	rm -rf site .site.*.partial .cache dist

@@ -61,7 +61,8 @@ def test_what_had_finished_is_kept_and_what_ran_is_gone(
     build = sample.start_build()
     wait_until(lambda: sleepers() and len(list(results.iterdir())) == kept + 1)
     build.send_signal(number)
-    assert build.wait(timeout=20) != 0
+    build.communicate(timeout=20)
+    assert build.returncode != 0
     wait_until(lambda: not sleepers(), 5)
     assert (sample.root / "site/index.html").read_bytes() == before
     sample.replace("notebooks/training/slow.py", MARK, "0")

@@ -17,14 +17,15 @@ from urllib.parse import urlsplit
 
 from jinja2 import Environment, FileSystemBytecodeCache
 from mkdocs.config.defaults import MkDocsConfig
-from mkdocs.exceptions import BuildError, PluginError
+from mkdocs.exceptions import Abort, BuildError, PluginError
 from mkdocs.plugins import event_priority
 from mkdocs.structure.files import Files
 from mkdocs.structure.pages import Page
 from mkdocs.utils import get_relative_url
 
 from qa import LANGUAGES, root_of
-from qa.failures import Failures, fault_in_build
+from qa.failures import Failure, Failures, fault_in_build
+from qa.files import is_written, path_below
 from qa.finish import head, publishing, search_index
 from qa.prepare import prepare
 from qa.project import Project
@@ -94,6 +95,11 @@ def on_pre_build(config: MkDocsConfig) -> None:
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
+    docs = Path(config.docs_dir)
+    for file in list(files):
+        source = Path(file.abs_src_path or "")
+        if source.is_relative_to(docs) and not is_written(source, docs):
+            files.remove(file)
     if State.only:
         kept = {State.only, "index", f"{State.only.partition('/')[0]}/index"}
         for file in files.documentation_pages():
@@ -146,8 +152,7 @@ def on_post_template(output: str, template_name: str, config: MkDocsConfig) -> s
     if language == LANGUAGES[0]:
         return page
     # Each pass has one; MkDocs would write the last over the first, and writes no empty ones.
-    target = Path(config.site_dir, language, template_name)
-    target.parent.mkdir(exist_ok=True)
+    target = path_below(Path(config.site_dir), f"{language}/{template_name}")
     target.write_text(page, encoding="utf-8")
     return ""
 
@@ -164,7 +169,11 @@ def on_post_build(config: MkDocsConfig) -> None:
 
 def on_build_error(error: Exception) -> None:
     State.complete = False
-    if not isinstance(error, BuildError):
+    if isinstance(error, OSError):
+        # A full or a read-only disk is no fault of the code.
+        log.error(str(Failure(Path(error.filename or "."), 1, str(error.strerror))))
+        raise Abort("The build cannot read or write a file.") from error
+    if not isinstance(error, BuildError | Abort):
         print(fault_in_build(error), file=sys.stderr)
 
 

@@ -50,6 +50,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _read(project: Project, names: list[str]) -> list[notebooks.Notebook]:
+    project.refuse_unsafe_files()
     found = {f"{path.parent.name}/{path.stem}": path for path in notebooks.find(project.notebooks)}
     for name in names:
         if name not in found:

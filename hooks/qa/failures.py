@@ -24,7 +24,7 @@ class Failure:
     code: str = ""
 
     def __str__(self) -> str:
-        head = f"{os.path.relpath(self.path)}:{self.line}: {self.reason}"
+        head = f"{_shown(self.path)}:{self.line}: {self.reason}"
         return "\n".join([head, *(f"    {line}" for line in self.detail.splitlines())])
 
     def annotation(self) -> str:
@@ -32,7 +32,18 @@ class Failure:
         text = f"{self.reason}\n{self.detail}".strip()
         for character, escape in (("%", "%25"), ("\r", "%0D"), ("\n", "%0A")):
             text = text.replace(character, escape)
-        return f"::error file={os.path.relpath(self.path)},line={self.line}::{text}"
+        path = _shown(self.path)
+        for character, escape in (("%", "%25"), (":", "%3A"), (",", "%2C")):
+            path = path.replace(character, escape)
+        return f"::error file={path},line={self.line}::{text}"
+
+
+def _shown(path: Path) -> str:
+    """Relative, and on one line whatever the name of a file holds."""
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode()
+        for c in os.path.relpath(path)
+    )
 
 
 def fault_in_build(error: BaseException, path: Path | None = None) -> Failure:

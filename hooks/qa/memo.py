@@ -13,7 +13,8 @@ from qa.files import write_whole
 
 
 class Memo:
-    """`folder` may be lost, or be shared between builds; without one nothing is kept."""
+    """`folder` may be lost, or be shared between builds; nothing is kept in one that is absent or
+    cannot be written."""
 
     def __init__(self, folder: Path | None = None, version: str = ""):
         self.folder = folder
@@ -28,12 +29,13 @@ class Memo:
             return work_out()
         parts = "\0".join((name, self.version, text))
         path = self.folder / f"{hashlib.sha256(parts.encode()).hexdigest()}.json"
-        with suppress(OSError, ValueError):
+        with suppress(OSError, ValueError, RecursionError):
             return json.loads(path.read_text(encoding="utf-8"))
-        found = work_out()
-        self.folder.mkdir(parents=True, exist_ok=True)
-        write_whole(path, json.dumps(found, ensure_ascii=False))
-        return json.loads(json.dumps(found))
+        text = json.dumps(work_out(), ensure_ascii=False)
+        with suppress(OSError):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            write_whole(path, text)
+        return json.loads(text)
 
 
 def digest_of(files: list[Path]) -> str:

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
-from qa import LANGUAGES
+from qa import LANGUAGES, files, tree
 from qa.check import accounts, links
 from qa.check import pages as checks
 from qa.check.accounts import Account, Accountant
@@ -16,6 +16,7 @@ from qa.pages import (
     changes,
     comparison,
     corpus,
+    lists,
     terms,
 )
 from qa.pages import page as pages
@@ -43,6 +44,7 @@ def prepare(project: Project, only: str = "", sync: bool = False) -> Site:
     over. With `sync` pairs are written instead of compared. All faults of all files are gathered
     before Failures is raised.
     """
+    project.refuse_unsafe_files()
     failures: list[Failure] = []
     questions = _gather(failures, corpus.read, project.docs / "corpus.yml")
     glossary = _gather(failures, terms.read, project.docs / "terms.yml")
@@ -65,12 +67,13 @@ def prepare(project: Project, only: str = "", sync: bool = False) -> Site:
     results = {name: result for name, result in runs.results.items() if name in books}
     compared = compared or Comparison(project.docs / "comparison.yml")
     changed = changed or Changes(project.docs / "changes.yml")
-    downloads = tuple(sorted(project.downloads.glob("*.*")))
+    downloads = tuple(lists.downloads_by_kind(files.below(project.downloads, "*.*")).values())
     memo = project.memo
     site = Site(
         questions, glossary, found, books, results, account, compared, changed, downloads, memo
     )
     failures += faults
+    failures += tree.misplaced_pages(project.docs, LANGUAGES)
     failures += checks.check_pairs_of_languages(found, project.docs)
     failures += _check_notebooks_and_pages(project, site, checked)
     if only:
@@ -118,6 +121,7 @@ def run_shard(project: Project, number: int, shards: int) -> Runs:
 
     Shards of one project are disjoint and together complete; their stores merge by copying.
     """
+    project.refuse_unsafe_files()
     failures: list[Failure] = []
     books = _read_notebooks(project, failures)
     found = _read_pages(project, failures)
@@ -131,9 +135,9 @@ def _check_code(
     project: Project, books: dict[str, Notebook], everything: list[Page]
 ) -> tuple[Account, list[Failure]]:
     accountant = Accountant(Verdicts(project.memo))
-    files = {file.path.resolve() for book in books.values() for file in book.files.values()}
-    files |= {book.path.resolve() for book in books.values()}
-    failures = list(accountant.check_pages(everything, files))
+    known = {file.path.resolve() for book in books.values() for file in book.files.values()}
+    known |= {book.path.resolve() for book in books.values()}
+    failures = list(accountant.check_pages(everything, known))
     for book in books.values():
         failures += accountant.check_files(book)
         accountant.account.ran += len(book.code)
@@ -153,7 +157,7 @@ def _read_pages(project: Project, failures: list[Failure]) -> dict[str, dict[str
     found: dict[str, dict[str, Page]] = {}
     for language in LANGUAGES:
         folder = project.docs / language
-        for path in sorted(folder.rglob("*.md")):
+        for path in files.below(folder, "**/*.md"):
             name = path.relative_to(folder).with_suffix("").as_posix()
             page = _gather(failures, pages.read, path, language, name)
             # A page with faults of its own is there all the same: it is not missing.
@@ -199,7 +203,7 @@ def _check_notebooks_and_pages(
     failures: list[Failure] = []
     book: Notebook | None
     known = {path.with_suffix("") for path in notebooks.find(project.notebooks)}
-    for path in sorted(project.notebooks.glob("*/*.ipynb")):
+    for path in files.below(project.notebooks, "*/*.ipynb"):
         if path.with_suffix("") not in known:
             failures.append(Failure(path, 1, f"has no paired {path.stem}.py"))
     for name, book in site.notebooks.items():

@@ -8,10 +8,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
+from qa import tree
+from qa.failures import Failures
 from qa.memo import Memo, digest_of
 from qa.run import environment
 
 T = TypeVar("T")
+
+LARGEST_DOWNLOAD = 1024 * tree.MIB
 
 log = logging.getLogger("mkdocs.qa")
 
@@ -38,6 +42,15 @@ class Project:
     def downloads(self) -> Path:
         """What `make offline` has made for readers to take along."""
         return self.root / "dist"
+
+    def refuse_unsafe_files(self) -> None:
+        """Before anything there is read. Raises Failures."""
+        if failures := [
+            *tree.faults(self.docs),
+            *tree.faults(self.notebooks),
+            *tree.faults(self.downloads, LARGEST_DOWNLOAD),
+        ]:
+            raise Failures(failures)
 
     @cached_property
     def memo(self) -> Memo:

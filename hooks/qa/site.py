@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from qa import LANGUAGES, root_of
 from qa.check.accounts import Account
-from qa.files import write_zip
+from qa.files import path_below, write_zip
 from qa.finish import terms
 from qa.memo import Memo
 from qa.pages import (
@@ -159,29 +159,27 @@ class Site:
         """What belongs to the rendered pages; `address` is that of the site's root, if known."""
         self._write_runs(site)
         for file in self.downloads:
-            target = site / lists.DOWNLOADS_FOLDER / file.name
-            target.parent.mkdir(exist_ok=True)
-            shutil.copyfile(file, target)
+            shutil.copyfile(file, path_below(site, f"{lists.DOWNLOADS_FOLDER}/{file.name}"))
         listed = self._page_with("changes")
         for language in LANGUAGES if address and listed else ():
             root = root_of(language)
             here = f"{address.rstrip('/')}/{root}"
             text = changes.feed(self.changes, language, f"{here}feed.xml", f"{here}{listed}/")
-            (site / f"{root}feed.xml").write_text(text, encoding="utf-8")
+            path_below(site, f"{root}feed.xml").write_text(text, encoding="utf-8")
 
     def _write_runs(self, site: Path) -> None:
         """Figures and executed notebooks, where the rendered pages expect them."""
         for name, result in self.results.items():
-            folder = site / runs_folder(name)
-            folder.mkdir(parents=True, exist_ok=True)
+            folder = runs_folder(name)
             for cell, ran in result.cells.items():
                 for file in figure_files(cell, ran):
-                    (folder / file.name).write_bytes(file.content)
+                    path_below(site, f"{folder}/{file.name}").write_bytes(file.content)
             notebook = self.notebooks[name]
             outputs = {name: ran.outputs for name, ran in result.cells.items()}
             executed = notebook.as_ipynb(outputs)
-            (folder / notebook.pair.name).write_text(executed, encoding="utf-8")
+            path_below(site, f"{folder}/{notebook.pair.name}").write_text(executed, "utf-8")
             if notebook.files:
                 contents = {notebook.pair.name: executed.encode()}
                 contents |= {name: file.content for name, file in notebook.files.items()}
-                write_zip(folder / f"{notebook.path.stem}.zip", contents.items())
+                archive = path_below(site, f"{folder}/{notebook.path.stem}.zip")
+                write_zip(archive, contents.items())

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from qa import LANGUAGES, root_of
+from qa.files import path_below
 
 TAG = re.compile(r"<[^>]+>")
 SPACE = re.compile(r"\s+")
@@ -37,8 +38,7 @@ def write(site: Path, about: Mapping[str, Mapping[str, str]]) -> None:
             and not document["location"].startswith(foreign)
         ]
         text = json.dumps(_index(own, about.get(language, {})), ensure_ascii=False)
-        target = site / prefix / "search" / "index.js"
-        target.parent.mkdir(parents=True, exist_ok=True)
+        target = path_below(site, f"{prefix}search/index.js")
         target.write_text(f"window.searchIndex = {text}\n", encoding="utf-8")
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import urljoin
 from xml.etree import ElementTree as ET
 
-from qa import LANGUAGES, TITLES, yaml_lines
+from qa import LANGUAGES, TITLES, files, yaml_lines
 from qa.failures import Failure, Failures
 from qa.pages.page import Page
 
@@ -40,7 +40,7 @@ def read(path: Path) -> Changes:
     """Raises Failures, with lines, for what does not have the form or order, or stands twice."""
     if not path.exists():
         return Changes(path)
-    found = yaml_lines.parse(path, path.read_text(encoding="utf-8"))
+    found = yaml_lines.parse(path, files.read_text(path))
     failures = list(yaml_lines.check(path, found, FORM, "changes"))
     if failures:
         raise Failures(failures)

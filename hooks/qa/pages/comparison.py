@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from qa import yaml_lines
+from qa import files, yaml_lines
 from qa.failures import Failure, Failures
 from qa.pages.page import Page
 from qa.yaml_lines import Record
@@ -46,7 +46,7 @@ def read(path: Path) -> Comparison:
     """Raises Failures, with lines, for what does not have the form."""
     if not path.exists():
         return Comparison(path)
-    found = yaml_lines.parse(path, path.read_text(encoding="utf-8"))
+    found = yaml_lines.parse(path, files.read_text(path))
     failures = list(yaml_lines.check(path, found, FORM, "the file"))
     if not failures:
         failures = list(_check(path, found))

@@ -6,6 +6,7 @@ import html
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from qa import LANGUAGES
 from qa.check.accounts import Waiver
 from qa.pages.corpus import Corpus
 from qa.pages.page import Page
@@ -87,10 +88,16 @@ def runs(page: Page, results: Mapping[str, Result], titles: Mapping[str, str]) -
     return out
 
 
+def downloads_by_kind(files: Iterable[Path]) -> dict[str, Path]:
+    """Those that are offered, and no other file that lies beside them."""
+    # Of `large-model-qa-zh.epub` the kind is `zh.epub`.
+    found = {file.name.rpartition("-")[2]: file for file in files}
+    return {kind: found[kind] for kind in DOWNLOADS[LANGUAGES[0]] if kind in found}
+
+
 def downloads(page: Page, files: Iterable[Path], to_root: str) -> list[str]:
     out = _head(page, "downloads")
-    # Of `large-model-qa-zh.epub` the kind is `zh.epub`.
-    by_kind = {file.name.rpartition("-")[2]: file for file in files}
+    by_kind = downloads_by_kind(files)
     for kind, what in DOWNLOADS[page.language].items():
         if file := by_kind.get(kind):
             size = f"{file.stat().st_size / 1e6:.1f} MB"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from markdown.extensions.toc import slugify
 
-from qa import yaml_lines
+from qa import files, yaml_lines
 from qa.failures import Failure, Failures
 from qa.pages import markup
 from qa.pages.markup import Markup
@@ -122,7 +122,7 @@ class Page:
 
 def read(path: Path, language: str, name: str) -> Page:
     """Parse one page. Raises Failures for bad front matter and for fences it cannot read."""
-    text = path.read_text(encoding="utf-8")
+    text = files.read_text(path)
     if not text.strip():
         raise Failures([Failure(path, 1, "page is empty")])
     meta, first = _front_matter(path, text)
@@ -131,12 +131,11 @@ def read(path: Path, language: str, name: str) -> Page:
 
 def _front_matter(path: Path, text: str) -> tuple[Record, int]:
     lines = text.splitlines()
-    if not lines or lines[0] != "---":
+    if not lines or lines[0].rstrip() != "---":
         return Record(), 1
-    try:
-        end = lines.index("---", 1)
-    except ValueError as error:
-        raise Failures([Failure(path, 1, "front matter is never closed by ---")]) from error
+    end = next((n for n, line in enumerate(lines[1:], 1) if line.rstrip() in ("---", "...")), 0)
+    if not end:
+        raise Failures([Failure(path, 1, "front matter is never closed by ---")])
     # The empty line in place of the first --- keeps the lines of the file.
     meta = yaml_lines.parse(path, "\n".join(["", *lines[1:end]]), "front matter is no YAML")
     if meta is None:

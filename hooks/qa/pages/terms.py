@@ -7,7 +7,7 @@ from pathlib import Path
 
 from markdown.extensions.toc import slugify
 
-from qa import LANGUAGES, yaml_lines
+from qa import LANGUAGES, files, yaml_lines
 from qa.failures import Failure, Failures
 
 TEXTS: dict[str, object] = {language: str for language in LANGUAGES}
@@ -32,7 +32,7 @@ def read(path: Path) -> Terms:
     """Raises Failures, with lines, for what does not have the form and for what stands twice."""
     if not path.exists():
         return Terms(path, {})
-    entries = yaml_lines.parse(path, path.read_text(encoding="utf-8"))
+    entries = yaml_lines.parse(path, files.read_text(path))
     failures = list(yaml_lines.check(path, entries, FORM, "terms"))
     if failures:
         raise Failures(failures)

@@ -13,6 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from qa import files as disk
 from qa.failures import Failure, Failures
 from qa.memo import Memo
 from qa.run.source import SourceFacts, facts, merge, parse
@@ -119,13 +120,19 @@ class Notebook:
 
 
 def is_notebook(path: Path) -> bool:
-    """A .py with a cell marker is a notebook; one without is a module that notebooks import."""
-    return MARKER.search(path.read_text(encoding="utf-8")) is not None
+    """A .py with a cell marker is a notebook; one without is a module that notebooks import.
+
+    What cannot be read is taken for one, so that whoever reads it says why.
+    """
+    try:
+        return MARKER.search(disk.read_text(path)) is not None
+    except Failures:
+        return True
 
 
 def find(folder: Path) -> list[Path]:
     """The notebooks `<folder>/<theme>/<slug>.py`, in order."""
-    return [path for path in sorted(folder.glob("*/*.py")) if is_notebook(path)]
+    return [path for path in disk.below(folder, "*/*.py") if is_notebook(path)]
 
 
 def read(path: Path, memo: Memo | None = None) -> Notebook:
@@ -135,7 +142,7 @@ def read(path: Path, memo: Memo | None = None) -> Notebook:
     cannot parse, no code, no assertion.
     """
     memo = memo or Memo()
-    text = path.read_text(encoding="utf-8")
+    text = disk.read_text(path)
     parsed = memo.get("notebook", text, lambda: _parse(path, text))
     cells = tuple(Cell(**cell | {"tags": tuple(cell["tags"])}) for cell in parsed["cells"])
     files = _companions(path)
@@ -166,7 +173,7 @@ def _facts(record: dict[str, list[str]]) -> SourceFacts:
 
 def _facts_of_module(file: CompanionFile, memo: Memo) -> SourceFacts:
     """Raises Failures for a module that Python cannot parse."""
-    source = file.content.decode()
+    source = disk.text_of(file.path, file.content)
     try:
         return _facts(memo.get("module", source, lambda: asdict(facts([source]))))
     except SyntaxError as error:
@@ -218,15 +225,19 @@ def _check_header(path: Path, header: dict[str, Any]) -> Iterator[Failure]:
 
 def _check_cells(path: Path, cells: list[Cell]) -> Iterator[Failure]:
     code = [cell for cell in cells if cell.kind == "code"]
+    for cell in code:
+        if fault := cell.name and disk.name_fault(cell.name):
+            yield Failure(path, cell.line - 1, f"a cell: {fault}", code="cell-name")
     if not code:
         yield Failure(path, 1, "no code cell")
         return
-    names = Counter(cell.name for cell in code)
+    # Figures are files of the cell's name, and some systems see no difference in case.
+    names = Counter(cell.name.lower() for cell in code)
     asserts = 0
     for cell in code:
         if not cell.name:
             yield Failure(path, cell.line - 1, 'a code cell needs a name: # %% name="..."')
-        elif names[cell.name] > 1:
+        elif names[cell.name.lower()] > 1:
             yield Failure(path, cell.line - 1, f'duplicate cell name "{cell.name}"')
         if cell.must_raise != bool(cell.raises):
             reason = 'a cell that must raise says what: tags=["raises-exception"] raises="..."'
@@ -247,23 +258,27 @@ def _companions(path: Path) -> dict[str, CompanionFile]:
     folder = path.with_suffix("")
     return {
         str(file.relative_to(folder)): _companion(file, folder)
-        for file in sorted(folder.rglob("*"))
-        if file.is_file() and "__pycache__" not in file.parts
+        for file in disk.below(folder, "**/*")
     }
 
 
 def _companion(path: Path, folder: Path) -> CompanionFile:
+    """Raises Failures for a file that cannot be read, and for a link out of the folder."""
     if not path.resolve().is_relative_to(folder.resolve()):
         raise Failures([Failure(path, 1, f"is a link out of {folder.name}/: put the file there")])
-    return CompanionFile(path, path.read_bytes())
+    try:
+        return CompanionFile(path, path.read_bytes())
+    except OSError as error:
+        reason = f"cannot be read: {error.strerror}"
+        raise Failures([Failure(path, 1, reason, code="file-unreadable")]) from error
 
 
 def write_pair(notebook: Notebook) -> bool:
     """Write the .ipynb if it differs; True if it was written."""
     text = notebook.as_ipynb()
-    if notebook.pair.exists() and notebook.pair.read_text(encoding="utf-8") == text:
+    if notebook.pair.is_file() and notebook.pair.read_bytes() == text.encode():
         return False
-    notebook.pair.write_text(text, encoding="utf-8")
+    disk.write_whole(notebook.pair, text)
     return True
 
 
@@ -273,7 +288,10 @@ def check_pair(notebook: Notebook) -> Failure | None:
     name = notebook.pair.name
     if not notebook.pair.exists():
         return Failure(notebook.path, 1, f"has no paired {name}; {fix}")
-    text = notebook.pair.read_text(encoding="utf-8")
+    try:
+        text = disk.read_text(notebook.pair)
+    except Failures as error:
+        return error.failures[0]
     if text == notebook.as_ipynb():
         return None
     import nbformat  # takes a while, and is needed only to say what differs

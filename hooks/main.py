@@ -11,6 +11,7 @@ import logging
 import os
 import shutil
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -109,10 +110,13 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_env(env: Environment, config: MkDocsConfig, files: Files) -> Environment:
-    # Else each of the theme's templates is compiled anew in each pass of each build.
-    folder = Project(Path(config.docs_dir).parent).cache / "templates"
-    folder.mkdir(parents=True, exist_ok=True)
-    env.bytecode_cache = FileSystemBytecodeCache(str(folder))
+    # Else each of the theme's templates is compiled anew in each pass of each build. What is
+    # compiled is code: it lies beside the installed code, not in a cache that builds share.
+    folder = Path(sys.prefix, ".templates")
+    with suppress(OSError):
+        folder.mkdir(exist_ok=True)
+    if os.access(folder, os.W_OK):
+        env.bytecode_cache = FileSystemBytecodeCache(str(folder))
     return env
 
 
@@ -152,8 +156,7 @@ def on_post_template(output: str, template_name: str, config: MkDocsConfig) -> s
     if language == LANGUAGES[0]:
         return page
     # Each pass has one; MkDocs would write the last over the first, and writes no empty ones.
-    target = path_below(Path(config.site_dir), f"{language}/{template_name}")
-    target.write_text(page, encoding="utf-8")
+    path_below(Path(config.site_dir), f"{language}/{template_name}").write_text(page, "utf-8")
     return ""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 from collections.abc import Callable
@@ -24,6 +25,7 @@ class Memo:
         """What `work_out` returns, in JSON form; it is called only if it must be.
 
         `name` says what it works out, and `version` with what code. What it raises is not kept.
+        Raises OSError where the disk is full.
         """
         if self.folder is None:
             return work_out()
@@ -32,9 +34,13 @@ class Memo:
         with suppress(OSError, ValueError, RecursionError):
             return json.loads(path.read_text(encoding="utf-8"))
         text = json.dumps(work_out(), ensure_ascii=False)
-        with suppress(OSError):
+        try:
             self.folder.mkdir(parents=True, exist_ok=True)
             write_whole(path, text)
+        except OSError as error:
+            # Elsewhere a full disk would be met too, and said less clearly.
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise
         return json.loads(text)
 
 

@@ -181,5 +181,5 @@ class Site:
             if notebook.files:
                 contents = {notebook.pair.name: executed.encode()}
                 contents |= {name: file.content for name, file in notebook.files.items()}
-                archive = path_below(site, f"{folder}/{notebook.path.stem}.zip")
-                write_zip(archive, contents.items())
+                name = f"{folder}/{notebook.path.stem}.zip"
+                write_zip(path_below(site, name), contents.items())

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from qa.failures import Failure
-from qa.files import left_by_a_program, name_fault
+from qa.files import below, left_by_a_program, name_fault
 
 MIB = 2**20
 LARGEST_TEXT = 1 * MIB
@@ -94,17 +94,14 @@ def _leads_nowhere(path: Path, status: os.stat_result) -> bool:
 def misplaced_pages(docs: Path, languages: tuple[str, ...]) -> Iterator[Failure]:
     """Pages that would be published unread: in no language, or with a suffix of another kind."""
     homes = " or ".join(f"{docs.name}/{language}" for language in languages)
-    for where, _, names in os.walk(docs):
-        for name in sorted(names):
-            path = Path(where, name)
-            relative = path.relative_to(docs)
-            if left_by_a_program(relative) or path.suffix.lower() not in PAGES:
-                continue
-            if path.suffix != ".md":
-                reason = f"the name of a page ends in .md, not in {path.suffix}"
-                yield Failure(path, 1, reason, code="page-name")
-            elif relative.parts[0] not in languages:
-                reason = f"a page lies below {homes}: move it there"
-                yield Failure(path, 1, reason, code="page-in-no-language")
-            elif path.stem.lower() == "readme":
-                yield Failure(path, 1, "name it index.md", code="page-name")
+    for path in below(docs, "**/*"):
+        if path.suffix.lower() not in PAGES:
+            continue
+        if path.suffix != ".md":
+            reason = f"the name of a page ends in .md, not in {path.suffix}"
+            yield Failure(path, 1, reason, code="page-name")
+        elif path.relative_to(docs).parts[0] not in languages:
+            reason = f"a page lies below {homes}: move it there"
+            yield Failure(path, 1, reason, code="page-in-no-language")
+        elif path.stem.lower() == "readme":
+            yield Failure(path, 1, "name it index.md", code="page-name")

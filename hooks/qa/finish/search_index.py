@@ -38,8 +38,8 @@ def write(site: Path, about: Mapping[str, Mapping[str, str]]) -> None:
             and not document["location"].startswith(foreign)
         ]
         text = json.dumps(_index(own, about.get(language, {})), ensure_ascii=False)
-        target = path_below(site, f"{prefix}search/index.js")
-        target.write_text(f"window.searchIndex = {text}\n", encoding="utf-8")
+        script = f"window.searchIndex = {text}\n"
+        path_below(site, f"{prefix}search/index.js").write_text(script, encoding="utf-8")
 
 
 def _index(documents: list[dict[str, str]], about: Mapping[str, str]) -> dict[str, list[object]]:

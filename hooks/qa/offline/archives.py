@@ -7,20 +7,21 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from qa.files import write_zip
+from qa.files import path_below, write_zip
 
 
 def site(folder: Path, target: Path, root: str) -> None:
     """The whole site, below one folder named `root`."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     write_zip(
-        target, ((f"{root}/{p.relative_to(folder).as_posix()}", p.read_bytes()) for p in files)
+        path_below(target.parent, target.name),
+        ((f"{root}/{p.relative_to(folder).as_posix()}", p.read_bytes()) for p in files),
     )
 
 
 def examples(runs: Path, target: Path, root: str) -> None:
     """Every executed notebook of the site's folder `runs`, with its files beside it."""
-    write_zip(target, _examples(runs, root))
+    write_zip(path_below(target.parent, target.name), _examples(runs, root))
 
 
 def _examples(runs: Path, root: str) -> Iterator[tuple[str, bytes]]:

@@ -14,6 +14,8 @@ from lxml import html
 from lxml.html import HtmlElement
 from PIL import Image
 
+from qa.files import path_below
+
 # What only a browser can use, and the dark one of each pair of figures.
 LEFT_OUT = (
     "//script | //button | //*[contains(@class, 'headerlink')]"
@@ -42,7 +44,7 @@ class Book:
     def write(self, target: Path, work: Path) -> None:
         """Raises RuntimeError if pandoc does."""
         work.mkdir(parents=True, exist_ok=True)
-        (work / "style.css").write_text(STYLE)
+        path_below(work, "style.css").write_text(STYLE, encoding="utf-8")
         chapters = [
             html.tostring(self._chapter(name, work), encoding="unicode") for name in self.names
         ]
@@ -128,6 +130,7 @@ def _embeddable(page: Path, source: str, work: Path) -> str:
     path = (page.parent / unquote(source.partition("#")[0])).resolve()
     if path.suffix != ".webp":
         return str(path)
-    converted = work / f"{path.parent.name}-{path.stem}.png"
-    Image.open(path).save(converted)
+    converted = path_below(work, f"{path.parent.name}-{path.stem}.png")
+    with Image.open(path, formats=["WEBP"]) as image:
+        image.save(converted)
     return str(converted)

@@ -73,7 +73,7 @@ class Store:
             record["cells"] = {name: CellResult(**cell) for name, cell in record["cells"].items()}
             record["values"] = {name: decode_scalar(v) for name, v in record["values"].items()}
             return Result(**record)
-        except (FileNotFoundError, ValueError, LookupError, TypeError, AttributeError):
+        except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
             return None
 
     def put(self, key: str, result: Result) -> None:

@@ -11,7 +11,7 @@ from textwrap import dedent
 from qa.check import Checker, CheckerFailed, checker_for_fence, checker_for_file
 from qa.check.code import SNIPPET
 from qa.check.verdicts import Verdicts
-from qa.failures import Failure
+from qa.failures import Failure, Failures
 from qa.pages.page import GENERATED, Fence, Page
 from qa.run.notebook import Cell, CompanionFile, Notebook
 from qa.run.source import SourceFacts, facts
@@ -68,9 +68,9 @@ def sessions_of_files(notebook: Notebook) -> Iterator[Notebook]:
     """Each SQL file beside a notebook, run alone in a database of its own."""
     for name, file in notebook.files.items():
         if name.endswith(".sql") and name not in notebook.unchecked:
-            text = file.content.decode()
-            cells = [Cell("code", _call(text), 1)]
-            yield _session(f"{notebook.name}/{name}", file.path, text, "sql", cells)
+            with suppress(Failures):  # the account says what is wrong with it
+                cells = [Cell("code", _call(file.text), 1)]
+                yield _session(f"{notebook.name}/{name}", file.path, file.text, "sql", cells)
 
 
 def _cell(fence: Fence) -> Cell:
@@ -169,13 +169,15 @@ class Accountant:
             if checker and not self._problems(checker, text):
                 why = f"passes its check: take it out of qa.unchecked in {notebook.path.name}"
                 yield Failure(file.path, 1, why)
-        elif name.endswith((".py", ".sql")):
-            self.account.checked += 1
-        elif checker is None:
+        elif checker is None and not name.endswith((".py", ".sql")):
             hint = f"say why it may lie here: qa.unchecked in {notebook.path.name}"
             yield Failure(file.path, 1, f"can be neither run nor checked: {hint}")
+        elif faults := file.faults():
+            yield from faults
+        elif checker is None:
+            self.account.checked += 1
         else:
-            for line, problem in self._problems(checker, text):
+            for line, problem in self._problems(checker, file.text):
                 yield Failure(file.path, line, problem)
 
     def _problems(self, checker: Checker, text: str) -> list[tuple[int, str]]:

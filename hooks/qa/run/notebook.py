@@ -57,6 +57,19 @@ class CompanionFile:
     path: Path
     content: bytes
 
+    @property
+    def text(self) -> str:
+        """Raises Failures for what is no text."""
+        return disk.text_of(self.path, self.content)
+
+    def faults(self) -> list[Failure]:
+        """Why it is no text, if it is none."""
+        try:
+            self.text  # noqa: B018
+        except Failures as error:
+            return error.failures
+        return []
+
 
 @dataclass(frozen=True)
 class Notebook:
@@ -173,7 +186,7 @@ def _facts(record: dict[str, list[str]]) -> SourceFacts:
 
 def _facts_of_module(file: CompanionFile, memo: Memo) -> SourceFacts:
     """Raises Failures for a module that Python cannot parse."""
-    source = disk.text_of(file.path, file.content)
+    source = file.text
     try:
         return _facts(memo.get("module", source, lambda: asdict(facts([source]))))
     except SyntaxError as error:

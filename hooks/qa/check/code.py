@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-from textwrap import dedent
-
 from pygments.lexers import get_lexer_by_name
 from pygments.token import Comment
 from pygments.util import ClassNotFound
 
-from qa.pages.page import GENERATED, Fence
+from qa.pages.fences import Fate, Fence
 
-SNIPPET = "--8<--"
 INSTRUCTIONS = (Comment.Preproc, Comment.PreprocFile, Comment.Hashbang)
 """Comments only by name: they change what a program does."""
 
 
 def essence(fence: Fence) -> list[tuple[str, int]]:
     """Code without comments and empty lines, and a diagram's kind; each line with its number."""
-    text = dedent(fence.text)
-    if fence.language == "mermaid":
+    text = fence.code
+    if fence.fate is Fate.DIAGRAM:
         lines = [(line.split()[0], n) for line, n in _lines(fence, text) if line[:2] != "%%"]
         return lines[:1]
-    if fence.language in GENERATED:
+    if fence.fate in (Fate.CELL, Fate.LIST):
         return []
-    return _lines(fence, text if SNIPPET in text else _without_comments(fence.language, text))
+    included = fence.fate is Fate.INCLUDED
+    return _lines(fence, text if included else _without_comments(fence.language, text))
 
 
 def _lines(fence: Fence, text: str) -> list[tuple[str, int]]:

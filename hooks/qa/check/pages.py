@@ -9,10 +9,10 @@ from pathlib import Path
 
 from qa import LANGUAGES, yaml_lines
 from qa.check import code
-from qa.check.code import SNIPPET
 from qa.failures import Failure
 from qa.pages.corpus import Corpus
-from qa.pages.page import Page, options_of
+from qa.pages.fences import Fate
+from qa.pages.page import Page
 from qa.pages.terms import Terms
 from qa.run.notebook import Notebook
 from qa.run.outputs import SVG, WEBP
@@ -142,12 +142,12 @@ def check_header(page: Page, terms: Terms) -> Iterator[Failure]:
 def check_fences(page: Page, corpus: Corpus) -> Iterator[Failure]:
     """Headers of fences, and how they include files; `qa.check.accounts` checks the code itself."""
     for fence in page.fences:
-        known = options_of(fence.language)
+        known = fence.known_options
         for option in fence.options.keys() - set(known):
             takes = f"it takes {', '.join(known)}" if known else "it takes none"
             reason = f'fence "{fence.language}" has no option "{option}"; {takes}'
             yield Failure(page.path, fence.line, reason)
-        if fence.text.strip().startswith(SNIPPET) and LINE_RANGE.search(fence.text):
+        if fence.fate is Fate.INCLUDED and LINE_RANGE.search(fence.text):
             reason = (
                 "includes lines by number, which shift when the file is edited: mark a section in "
                 "it with --8<-- [start:name] and [end:name], and include file:name"

@@ -11,52 +11,16 @@ from markdown.extensions.toc import slugify
 
 from qa import files, yaml_lines
 from qa.failures import Failure, Failures
-from qa.pages import markup
+from qa.pages import fences, markup
+from qa.pages.fences import FENCE, Fate, Fence
 from qa.pages.markup import Markup
 from qa.yaml_lines import Record
 
-FENCE = re.compile(r"^(?P<indent> *)(?P<marks>`{3,}|~{3,}) *(?P<header>[^`]*)$")
-HEADER = re.compile(r'^(?P<language>[\w.+-]*)(?P<options>(?: +\w+="[^"]*")*) *$')
-OPTION = re.compile(r'(\w+)="([^"]*)"')
 HEADING = re.compile(
     r"^(?P<level>#{1,6}) +(?P<title>.*?)(?: +\{:?[^{}#]*#(?P<anchor>[\w-]+)[^{}]*\})? *$"
 )
 INLINE_CODE = re.compile(r"(`+)(?!`).+?(?<!`)\1(?!`)")
 VALUE = re.compile(r"(?<!\\)\{\{ *(?P<name>[A-Za-z_]\w*) *(?::(?P<format>[^{}]*))?\}\}")
-
-GENERATED: dict[str, tuple[str, ...]] = {
-    "cell": ("name",),
-    "mermaid": (),
-    "questions": ("document",),
-    "terms": (),
-    "waivers": (),
-    "comparison": (),
-    "changes": (),
-    "runs": (),
-    "downloads": (),
-}
-"""Fences that become something else than a block of code, with their options."""
-HIGHLIGHT = ("title", "linenums", "hl_lines")
-"""Options of a block of code that Material understands."""
-HOW_CHECKED = {"python": ("raises",), "yaml": ("schema",)}
-"""Options, by language, that say how a block of code is run or checked."""
-
-
-def options_of(language: str) -> tuple[str, ...]:
-    if language in GENERATED:
-        return GENERATED[language]
-    return (*HOW_CHECKED.get(language, ()), "reason", *HIGHLIGHT)
-
-
-@dataclass(frozen=True)
-class Fence:
-    """A fenced block; lines are 1-based and `end` is the line of the closing marks."""
-
-    line: int
-    end: int
-    language: str
-    options: dict[str, str]
-    text: str
 
 
 @dataclass(frozen=True)
@@ -109,7 +73,7 @@ class Page:
 
     @property
     def cells(self) -> list[Fence]:
-        return [fence for fence in self.fences if fence.language == "cell"]
+        return [fence for fence in self.fences if fence.fate is Fate.CELL]
 
     def shows(self, what: str) -> bool:
         """Whether a fence stands here that becomes a list, for example of `terms`."""
@@ -158,13 +122,11 @@ def scan(page: Page) -> Page:
         match = FENCE.match(line)
         if opened:
             start, opening = opened
-            marks = opening["marks"]
-            closes = match and not match["header"] and match["marks"].startswith(marks)
-            if closes:
+            if fences.closes(line, opening):
                 opened = None
                 text = page.lines[start - page.first + 1 : number - page.first]
                 try:
-                    page.fences.append(_fence(page.path, start, number, opening, text))
+                    page.fences.append(fences.read(page.path, start, number, opening, text))
                 except Failures as error:
                     failures += error.failures
             elif opening["header"].startswith("cell"):
@@ -191,14 +153,3 @@ def _values(number: int, line: str) -> Iterator[Value]:
     for match in VALUE.finditer(line):
         if not any(start <= match.start() < end for start, end in code):
             yield Value(number, *match.span(), match["name"], (match["format"] or "").strip())
-
-
-def _fence(path: Path, start: int, end: int, opening: re.Match[str], text: list[str]) -> Fence:
-    header = HEADER.match(opening["header"].strip())
-    if not header:
-        reason = f'fence header not understood: {opening["header"].strip()} (write: name="value")'
-        raise Failures([Failure(path, start, reason)])
-    language, options = header["language"], dict(OPTION.findall(header["options"]))
-    if language in GENERATED.keys() - {"mermaid"} and opening["indent"]:
-        raise Failures([Failure(path, start, f"a {language} fence must not be indented")])
-    return Fence(start, end, language, options, "\n".join(text))

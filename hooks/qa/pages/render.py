@@ -8,14 +8,12 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from qa.pages.fences import Fate, Fence, without_own_options
 from qa.pages.figures import figure_html
-from qa.pages.page import Fence, Page
+from qa.pages.page import Page
 from qa.run.notebook import Notebook
 from qa.run.outputs import HTML, SVG, WEBP
 from qa.run.store import CellResult, Result, Scalar
-
-OWN_OPTION = re.compile(r' +(?:raises|schema|reason)="[^"]*"')
-"""Options of blocks of code that are for the checks; the highlighter would refuse the block."""
 
 ENTITIES = {ord(character): f"&#{ord(character)};" for character in "\\`*_{}[]()<>&|!#~^"}
 """A value is text: nothing in it is Markdown or HTML."""
@@ -81,15 +79,15 @@ def render(
             continue
         body = lines[fence.line - page.first : fence.end - page.first + 1]
         number = fence.end + 1
-        if fence.language == "cell" and notebook and result:
+        if fence.fate is Fate.CELL and notebook and result:
             caption = " ".join(line.strip() for line in body[1:-1]).strip()
             out += _cell(page, fence, caption, notebook, result, to_root)
             if fence is last:
                 out += _run_line(page, notebook, result, to_root)
-        elif fence.language in lists:
+        elif fence.fate is Fate.LIST:
             out += lists[fence.language](fence)
         else:
-            out += [OWN_OPTION.sub("", body[0]), *body[1:]]
+            out += [without_own_options(body[0]), *body[1:]]
     return out
 
 

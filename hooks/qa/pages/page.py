@@ -53,6 +53,8 @@ class Page:
     lines: list[str]
     first: int
     """The line of the file at which the text after the front matter begins."""
+    prose: list[str] = field(default_factory=list)
+    """The lines, with empty ones in place of blocks of code."""
     fences: list[Fence] = field(default_factory=list)
     values: list[Value] = field(default_factory=list)
     sections: list[Section] = field(default_factory=list)
@@ -116,7 +118,7 @@ def _front_matter(path: Path, text: str) -> tuple[Record, int]:
 def scan(page: Page) -> Page:
     """Fill in `fences`, `values`, `sections` and `markup`. Raises Failures."""
     failures: list[Failure] = []
-    prose = [""] * len(page.lines)
+    page.prose = prose = [""] * len(page.lines)
     opened: tuple[int, re.Match[str]] | None = None
     for number, line in enumerate(page.lines, page.first):
         match = FENCE.match(line)

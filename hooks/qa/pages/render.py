@@ -63,7 +63,7 @@ def render(
     qa.pages.lists), and `to_root` is the relative address of the site's root. The page must have
     passed its checks.
     """
-    lines = _with_values(page, values)
+    lines = with_values(page, values)
     at = {fence.line: fence for fence in page.fences}
     last = _last_cell_of_run(page)
     title = next((section.line for section in page.sections if section.level == 1), None)
@@ -91,7 +91,8 @@ def render(
     return out
 
 
-def _with_values(page: Page, values: dict[str, Scalar]) -> list[str]:
+def with_values(page: Page, values: dict[str, Scalar]) -> list[str]:
+    """The page's lines with all values filled in."""
     lines = list(page.lines)
     for value in reversed(page.values):
         line = lines[value.line - page.first]

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import socket
-import textwrap
 import threading
 import time
 from collections.abc import Iterator
@@ -17,64 +16,17 @@ from pathlib import Path
 import psutil
 import pytest
 
-from qa.failures import Failures
-from qa.run import notebook as notebooks
-from qa.run.forkserver import ForkServer
-from qa.run.report import run
-from qa.run.store import Result
+from tests.attacks.attack import SECRET, Attack
 
-SECRET = "a-token-of-the-builder"
 # Tests that run beside this one have sleepers of their own.
 MARK = f"3600.{os.getpid()}"
 """Seconds for which left processes would sleep: by this they are found."""
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ForkServer]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("QA_SECRET", SECRET)
-        server = ForkServer(tmp_path_factory.mktemp("cache"))
-        assert server.isolation_problem() == ""
-        yield server
-        server.close()
 
 
 @pytest.fixture
 def listener() -> Iterator[socket.socket]:
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield server
-
-
-class Attack:
-    """Runs code as a notebook of its own; a secret lies where a builder's files lie."""
-
-    def __init__(self, server: ForkServer, folder: Path):
-        self.server = server
-        self.folder = folder
-        self.secret = folder / "docs" / "secret.txt"
-        self.secret.parent.mkdir()
-        self.secret.write_text(SECRET)
-
-    def run(self, code: str, seconds: int = 10, name: str = "attack") -> Result:
-        path = self.folder / "notebooks" / "security" / f"{name}.py"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        head = f"# ---\n# jupyter:\n#   qa:\n#     seconds: {seconds}\n# ---\n\n"
-        path.write_text(f'{head}# %% name="attack"\n{textwrap.dedent(code)}\nassert True\n')
-        return run(notebooks.read(path), self.server)
-
-    def failures(self, code: str, seconds: int = 10) -> list[str]:
-        with pytest.raises(Failures) as caught:
-            self.run(code, seconds)
-        return [f"{failure.line}: {failure.reason}" for failure in caught.value.failures]
-
-    def output(self, code: str) -> str:
-        (output,) = self.run(code).cells["attack"].outputs
-        return str(output["text"]).strip()
-
-
-@pytest.fixture
-def attack(server: ForkServer, tmp_path: Path) -> Attack:
-    return Attack(server, tmp_path)
 
 
 def left_behind() -> list[psutil.Process]:
@@ -267,7 +219,7 @@ def test_a_process_that_hides_from_its_parent_dies_with_the_run(attack: Attack) 
 def test_a_run_that_is_stopped_leaves_no_process(attack: Attack) -> None:
     code = f"import subprocess\nsubprocess.run(['sleep', '{MARK}'])"
     (failure,) = attack.failures(code, seconds=1)
-    assert failure == '9: cell "attack": time budget: not done after 14 s'
+    assert failure == '9: cell "attack": time budget: not done after 4 s'
     assert not left_behind()
 
 

@@ -1,24 +1,17 @@
-"""Formats whose schema check-jsonschema carries: Compose files and GitHub workflows.
-
-Then what they refer to within themselves.
-"""
+"""Formats whose schema check-jsonschema carries: Compose files and GitHub workflows."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
 
-from qa.check import compose_references, schemas, workflow_references
+from qa.check import schemas
 from qa.check.checker import Checker, Problem
 from qa.check.documents import Yaml12, read
 
 DISTRIBUTIONS = ("check-jsonschema", "jsonschema", "regress", "PyYAML")
 
 
-References = Callable[[dict[str, Any]], Iterable[tuple[list[str | int], str]]]
-
-
-def _finder(schema: str, references: References) -> Callable[[str], Iterator[Problem]]:
+def _finder(schema: str) -> Callable[[str], Iterator[Problem]]:
     def find(text: str) -> Iterator[Problem]:
         # Slow to import.
         from check_jsonschema.formats import FormatOptions
@@ -34,16 +27,10 @@ def _finder(schema: str, references: References) -> Callable[[str], Iterator[Pro
             validator = BuiltinSchemaLoader(f"vendor.{schema}").get_validator(
                 "", document.value, formats, patterns, fill_defaults=False
             )
-            errors = list(validator.iter_errors(document.value))
-            yield from schemas.problems(errors, document)
-            # What it refers to is looked up only where the schema holds.
-            for path, reason in [] if errors else references(document.value):
-                yield Problem(document.line(path), f"{'.'.join(map(str, path))}: {reason}")
+            yield from schemas.problems(validator.iter_errors(document.value), document)
 
     return find
 
 
-COMPOSE = Checker("compose", DISTRIBUTIONS, _finder("compose-spec", compose_references.faults))
-GITHUB_WORKFLOW = Checker(
-    "github-workflow", DISTRIBUTIONS, _finder("github-workflows", workflow_references.faults)
-)
+COMPOSE = Checker("compose", DISTRIBUTIONS, _finder("compose-spec"))
+GITHUB_WORKFLOW = Checker("github-workflow", DISTRIBUTIONS, _finder("github-workflows"))

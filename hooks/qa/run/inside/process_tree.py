@@ -10,8 +10,6 @@ from pathlib import Path
 
 import psutil
 
-RESAMPLE = 1.1
-"""What is shared is measured anew when the processes have grown by this factor."""
 LONGEST_NAME = 80
 
 
@@ -20,13 +18,13 @@ class ProcessTree:
 
     def __init__(self, pid: int):
         self.first = psutil.Process(pid)
-        self.peak_memory = 0
-        self._before = self.first.memory_info().rss
-        self._sampled = 0
 
     def others(self) -> list[psutil.Process]:
         """The descendants of the first that live."""
         return [process for process in _living() if process.pid != self.first.pid]
+
+    def other_ids(self) -> list[int]:
+        return [process.pid for process in self.others()]
 
     def processor_seconds(self) -> float:
         """Used by all, those that ended included."""
@@ -37,25 +35,6 @@ class ProcessTree:
                 times = process.cpu_times()
                 total += times.user + times.system + times.children_user + times.children_system
         return total
-
-    def measure_memory(self) -> int:
-        """Bytes added since the beginning, at most so far; pages that several share count once.
-
-        To measure what is shared takes milliseconds, so with several processes it is done only
-        after a growth of a tenth.
-        """
-        sizes = {}
-        for process in [self.first, *self.others()]:
-            with suppress(psutil.Error):
-                sizes[process] = process.memory_info().rss
-        total = sum(sizes.values())
-        if len(sizes) == 1 or total > self._sampled * RESAMPLE:
-            self._sampled = total
-            for process in sizes.keys() - {self.first}:
-                with suppress(psutil.Error):
-                    total += process.memory_full_info().pss - sizes[process]
-            self.peak_memory = max(self.peak_memory, total - self._before)
-        return self.peak_memory
 
     def names(self) -> Iterator[str]:
         """Commands of the processes beside the first."""
@@ -75,6 +54,12 @@ class ProcessTree:
                     if connection.status == psutil.CONN_LISTEN:
                         ports.add(connection.laddr.port)
         return [f"port {port}" for port in sorted(ports)]
+
+
+def sockets() -> int:
+    """Those of all processes in this network, also those that are on their way between two."""
+    first, *_ = Path("/proc/net/sockstat").read_text().splitlines()
+    return int(first.rpartition(" ")[2])
 
 
 def kill_all(seconds: float) -> None:

@@ -3,13 +3,13 @@
 What a sandboxed process sees: loopback and nothing behind it; its own processes; programs and
 libraries, read-only; one writable folder in memory, of limited size. It runs as an ordinary user
 without capabilities, whoever builds. When its init process ends, the kernel kills all that is left.
-See namespaces(7), user_namespaces(7), mount_setattr(2). It needs Linux 5.12 and user namespaces.
+See namespaces(7), user_namespaces(7), mount_setattr(2). It needs Linux 5.12, user namespaces and
+libseccomp.
 """
 
 from __future__ import annotations
 
 import ctypes
-import errno
 import fcntl
 import os
 import resource
@@ -21,6 +21,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from qa.run.inside import system_calls
+
 WORK, HOME = Path("/tmp/work"), Path("/tmp/home")
 """The working folder and the home inside; the same for every run, so that paths in outputs are."""
 
@@ -28,7 +30,8 @@ ENGINE_FAULT = 70
 """Exit status of a run when not the notebook but the engine is at fault (EX_SOFTWARE)."""
 
 USER = 1000
-SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/sys/devices/system")
+SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64")
+DEVICE_FOLDERS = ("/sys/devices/system/cpu", "/sys/devices/system/node")
 SETTINGS = (
     *("alternatives", "fonts", "ssl", "ld.so.cache", "ld.so.conf", "ld.so.conf.d"),
     *("localtime", "mime.types", "nsswitch.conf", "protocols", "services"),
@@ -40,17 +43,23 @@ WRITTEN = {
     "hosts": "127.0.0.1 localhost\n::1 localhost\n",
 }
 DEVICES = ("null", "zero", "full", "random", "urandom")
+KERNEL = (
+    *("cpuinfo", "diskstats", "filesystems", "loadavg", "meminfo", "stat", "sys", "sysvipc"),
+    *("uptime", "version", "vmstat"),
+)
+"""What of /proc is seen beside the run's own processes: all that is left out is the machine's."""
 
 # From the headers of Linux; these are the same on all its architectures.
-CLONE_NEWNS, CLONE_NEWUTS, CLONE_NEWIPC = 0x00020000, 0x04000000, 0x08000000
+CLONE_NEWNS, CLONE_NEWCGROUP, CLONE_NEWUTS = 0x00020000, 0x02000000, 0x04000000
+CLONE_NEWIPC = 0x08000000
 CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET = 0x10000000, 0x20000000, 0x40000000
 MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REMOUNT = 1, 2, 4, 8, 32
 MS_BIND, MS_REC, MS_PRIVATE = 1 << 12, 1 << 14, 1 << 18
 MNT_DETACH = 2
 MOUNT_ATTR_RDONLY, MOUNT_ATTR_NOSUID = 1, 2
-SYS_MOUNT_SETATTR = 442
 AT_FDCWD, AT_RECURSIVE = -100, 0x8000
 PR_SET_DUMPABLE, PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS = 4, 36, 38
+KEYCTL_JOIN_SESSION_KEYRING = 1
 SIOCSIFFLAGS, IFF_UP, IFF_RUNNING = 0x8914, 0x1, 0x40
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -71,12 +80,16 @@ class Limits:
     report: int = 64 << 20
     """All that is shown, figures included."""
     processes: int = 256
+    descriptors: int = 1024
+    """For each process."""
+    sockets: int = 2048
+    files: int = 1 << 16
 
 
 def limits_of(budget: float) -> Limits:
     """`budget`: the processor time in seconds that an example claims. A slow machine may need twice
     as much, and a busy one makes it wait."""
-    return Limits(2 * budget, 4 * budget + 10)
+    return Limits(2 * budget, 4 * budget)
 
 
 class IsolationError(OSError):
@@ -91,10 +104,17 @@ def _call(step: str, function: str, *arguments: object) -> int:
     return result
 
 
+def _system_call(step: str, name: str, *arguments: object) -> None:
+    """One that has no wrapper in the C library."""
+    longs = [ctypes.c_long(each) if isinstance(each, int) else each for each in arguments]
+    _call(step, "syscall", ctypes.c_long(system_calls.number(name)), *longs)
+
+
 def unshare() -> None:
     """Leave the builder's namespaces. The next child is the init process of the new ones."""
     user, group = os.geteuid(), os.getegid()
-    flags = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS
+    flags = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC
+    flags |= CLONE_NEWUTS | CLONE_NEWCGROUP
     _call("new namespaces", "unshare", flags)
     try:
         Path("/proc/self/setgroups").write_text("deny")
@@ -109,13 +129,26 @@ def enter(limits: Limits) -> None:
     _raise_loopback()
     socket.sethostname("localhost")
     _build_root(limits)
-    # Each of these is a second hurdle; where the kernel is too old to have it, others stand.
-    hurdles = {"kernel/pid_max": 2 * limits.processes, "user/max_user_namespaces": 0}
-    for setting, value in hurdles.items():
+    Path("/proc/self/oom_score_adj").write_text("1000")  # where memory ends, it ends for the run
+    with suppress(IsolationError):  # a second hurdle: no run can call keyctl
+        _system_call("new keyring", "keyctl", KEYCTL_JOIN_SESSION_KEYRING, None)
+    for setting, value in _settings(limits).items():
         with suppress(OSError):
             Path("/proc/sys", setting).write_text(str(value))
     _set_readonly("/proc")
     _call("hide memory", "prctl", PR_SET_DUMPABLE, 0, 0, 0, 0)
+
+
+def _settings(limits: Limits) -> dict[str, object]:
+    """Each is a second hurdle; where the kernel is too old to have it, others stand."""
+    return {
+        "kernel/pid_max": 2 * limits.processes,
+        "net/ipv4/tcp_rmem": "4096 131072 262144",
+        "net/ipv4/tcp_wmem": "4096 131072 262144",
+        "user/max_inotify_instances": 16,  # of those that the builder has
+        "user/max_inotify_watches": 1024,
+        "user/max_user_namespaces": 0,
+    }
 
 
 def adopt_orphans() -> None:
@@ -138,10 +171,14 @@ def set_resource_limits(limits: Limits) -> None:
     """The hard limits that the kernel keeps a process to, set for this one and its children."""
     data = limits.memory * 2 + _data_size()  # the supervisor's measure is exact, but comes later
     for kind, value in (
-        (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_CORE, 1),  # with 0, a core still goes to a program of the machine's
         (resource.RLIMIT_DATA, data),
         (resource.RLIMIT_FSIZE, limits.disk),
+        (resource.RLIMIT_MEMLOCK, 8 << 20),
+        (resource.RLIMIT_NOFILE, limits.descriptors),
         (resource.RLIMIT_NPROC, 2 * limits.processes),
+        (resource.RLIMIT_RTPRIO, 0),
+        (resource.RLIMIT_SIGPENDING, 1024),
     ):
         hard = resource.getrlimit(kind)[1]
         value = value if hard == resource.RLIM_INFINITY else min(value, hard)
@@ -164,22 +201,18 @@ def _build_root(limits: Limits) -> None:
     _mount("none", "/", flags=MS_REC | MS_PRIVATE)
     _mount("tmpfs", "/tmp", "tmpfs", MS_NOSUID, "size=1m,mode=755")
     Path("/tmp/old").mkdir()
-    # pivot_root(2) has no wrapper in the C library; its number differs between architectures.
-    numbers = {"x86_64": 155, "aarch64": 41}
-    if (number := numbers.get(os.uname().machine)) is None:
-        raise IsolationError(errno.ENOSYS, f"new root: not known how on {os.uname().machine}")
-    _call("new root", "syscall", number, b"/tmp", b"/tmp/old")
+    _system_call("new root", "pivot_root", b"/tmp", b"/tmp/old")
     os.chdir("/")
-    for folder in ("proc", "dev", "dev/shm", "etc", "tmp"):
+    for folder in ("proc", "dev", "etc"):
         Path("/", folder).mkdir()
-    # First, because this Python may itself lie below /tmp.
-    for folder in ("/tmp", "/dev/shm"):
-        _mount("tmpfs", folder, "tmpfs", MS_NOSUID | MS_NODEV, f"size={limits.disk},mode=700")
-    for path in (*SYSTEM, *_python(), *(f"/etc/{name}" for name in SETTINGS)):
+    _make_writable(limits)  # first, because this Python may itself lie below /tmp
+    settings = [f"/etc/{name}" for name in SETTINGS]
+    for path in (*SYSTEM, *DEVICE_FOLDERS, *_python(), *settings):
         _show(Path(path))
     for name, text in WRITTEN.items():
         Path("/etc", name).write_text(text)
     _mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
+    _hide_machine()
     for name in DEVICES:
         Path("/dev", name).touch()
         _mount(f"/old/dev/{name}", f"/dev/{name}", flags=MS_BIND)
@@ -189,6 +222,31 @@ def _build_root(limits: Limits) -> None:
     _call("hide the old root", "umount2", b"/old", MNT_DETACH)
     Path("/old").rmdir()
     _mount("none", "/", flags=MS_BIND | MS_REMOUNT | MS_RDONLY | MS_NOSUID)
+
+
+def _make_writable(limits: Limits) -> None:
+    """/tmp and /dev/shm: two folders of one file system, whose limits they share."""
+    options = f"size={limits.disk},nr_inodes={limits.files},mode=700"
+    Path("/memory").mkdir()
+    _mount("tmpfs", "/memory", "tmpfs", MS_NOSUID | MS_NODEV, options)
+    for folder in ("/tmp", "/dev/shm"):
+        inside = Path("/memory", Path(folder).name)
+        inside.mkdir(mode=0o700)
+        Path(folder).mkdir()
+        _mount(str(inside), folder, flags=MS_BIND)
+    _call("hide /memory", "umount2", b"/memory", MNT_DETACH)
+    Path("/memory").rmdir()
+
+
+def _hide_machine() -> None:
+    """Cover what of /proc is not named in KERNEL, by nothing."""
+    for path in Path("/proc").iterdir():
+        if path.name.isdigit() or path.name in KERNEL or path.is_symlink():
+            continue
+        if path.is_dir():
+            _mount("tmpfs", str(path), "tmpfs", MS_RDONLY, "nr_inodes=1")
+        else:
+            _mount("/old/dev/null", str(path), flags=MS_BIND)
 
 
 def _python() -> Iterator[str]:
@@ -224,5 +282,5 @@ def _mount(source: str, target: str, kind: str = "", flags: int = 0, options: st
 def _set_readonly(path: str) -> None:
     """For the mount at `path` and all below it."""
     attributes = struct.pack("=QQQQ", MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID, 0, 0, 0)
-    arguments = (SYS_MOUNT_SETATTR, AT_FDCWD, path.encode(), AT_RECURSIVE, attributes)
-    _call(f"read-only {path}", "syscall", *arguments, ctypes.c_size_t(len(attributes)))
+    arguments = (AT_FDCWD, path.encode(), AT_RECURSIVE, attributes, len(attributes))
+    _system_call(f"read-only {path}", "mount_setattr", *arguments)

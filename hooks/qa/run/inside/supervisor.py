@@ -15,8 +15,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
-from qa.run.inside import cells, process, sandbox
-from qa.run.inside.process_tree import ProcessTree, kill_all
+from qa.run.inside import cells, sandbox, system_calls
+from qa.run.inside.memory import Memory
+from qa.run.inside.process_tree import ProcessTree, kill_all, sockets
 from qa.run.inside.sandbox import Limits
 from qa.run.notebook import Notebook
 
@@ -79,6 +80,7 @@ def isolation_problem() -> str:
             if child == 0:
                 sandbox.enter(Limits(1, 1))
                 sandbox.drop_privileges()
+                system_calls.refuse()
                 os._exit(0)
             os._exit(os.waitpid(child, 0)[1] and 1)
         except BaseException as error:
@@ -135,6 +137,7 @@ class _Supervisor:
         self.notebook = notebook
         self.limits = limits
         self.top = top
+        self.isolated = top == sandbox.WORK.parent
         self.output = os.memfd_create("output")
         self.stack = os.memfd_create("stack")
         self.reports, self.report = os.pipe()
@@ -152,6 +155,7 @@ class _Supervisor:
         os.close(self.report)
         os.close(self.answer)
         self.tree = ProcessTree(self.pid)
+        self.memory = Memory(self.pid, (self.output, self.stack), self.isolated)
         verdict = self._relay()
         if verdict:
             self._ask_where()
@@ -167,15 +171,15 @@ class _Supervisor:
             left=left,
             output=_read(self.output, self.position).splitlines()[-LINES_OF_OUTPUT:],
             processor_seconds=round(self.tree.processor_seconds(), 3),
-            peak_memory=self.tree.peak_memory,
+            peak_memory=self.memory.peak,
         )
 
     def _become_the_run(self) -> NoReturn:
         """In the run's own process: prepare it, then let the notebook's code in."""
         # With a position of its own, and appending: child processes write to it as well.
         output = os.open(f"/proc/self/fd/{self.output}", os.O_RDWR | os.O_APPEND)
-        process.redirect_output(output)
-        process.crash_reports(self.stack)
+        cells.redirect_output(output)
+        cells.crash_reports(self.stack)
         keep = sorted({0, 1, 2, output, self.stack, self.report, self.answer})
         for low, high in zip(keep, [*keep[1:], 1 << 20], strict=True):
             os.closerange(low + 1, high)
@@ -194,10 +198,12 @@ class _Supervisor:
             _enter_folder(self.top)
             sandbox.set_resource_limits(self.limits)
             sandbox.drop_privileges()
+            if self.isolated:
+                system_calls.refuse()
             work = self.top / "work"
             cells.CellRunner(self.notebook, work, output, self.limits, send).run()
 
-        process.exit_after(run)
+        cells.exit_after(run)
 
     def _send(self, **event: object) -> None:
         self.connection.sendall(json.dumps(event).encode() + b"\n")
@@ -225,7 +231,7 @@ class _Supervisor:
                 line, _, buffer = buffer.partition(b"\n")
                 self._pass_on(line)
             elif self.status is not None:
-                return ""
+                return self._broken_limit()
             if time.monotonic() > looked + TICK:
                 if verdict := self._broken_limit():
                     return verdict
@@ -243,6 +249,7 @@ class _Supervisor:
         if event["event"] in ("ran", "done"):
             for name in [*self.tree.names(), *self.tree.ports()]:
                 self.seen.setdefault(name, self.cell)
+            self.memory.measure(self.tree.other_ids())  # while it waits: it may end before a tick
         if event["event"] == "done":
             self._send(event="ports", left=[(port, self.seen[port]) for port in self.tree.ports()])
         with suppress(BrokenPipeError):  # it may have died meanwhile
@@ -266,10 +273,21 @@ class _Supervisor:
             return f"time budget: not done after {limits.clock_seconds:g} s"
         if os.fstat(self.output).st_size > limits.output:
             return f"flood of output: more than {limits.output >> 10} KiB"
-        if len(self.tree.others()) > limits.processes:
+        others = self.tree.other_ids()
+        if len(others) > limits.processes:
             return f"process limit: more than {limits.processes} at once"
-        if self.tree.measure_memory() > limits.memory:
+        if self.memory.measure(others) > limits.memory:
             return f"memory limit: more than {limits.memory >> 20} MiB"
+        return self._broken_limit_of_kernel() if self.isolated else ""
+
+    def _broken_limit_of_kernel(self) -> str:
+        """What is not in the run's processes, and can be told only from outside."""
+        if sockets() > self.limits.sockets:
+            return f"socket limit: more than {self.limits.sockets} at once"
+        runs = len(os.sched_getaffinity(0))  # at once, all with files in memory
+        shared = self.limits.memory + runs * self.limits.disk
+        if self.memory.machine_growth() > shared:
+            return f"memory limit: shared memory of the machine grew by {shared >> 20} MiB"
         return ""
 
     def _ask_where(self) -> None:

@@ -1,10 +1,10 @@
-"""Kubernetes manifests, each document against the strict schema of its kind."""
+"""Kubernetes manifests: the strict schema of each kind, then what the API server would refuse."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from qa.check import schemas
+from qa.check import kubernetes_references, kubernetes_values, schemas
 from qa.check.checker import Checker, Problem
 from qa.check.documents import Document, Yaml11, read
 
@@ -12,8 +12,22 @@ from qa.check.documents import Document, Yaml11, read
 def _find(text: str) -> Iterator[Problem]:
     documents, problems = read(text, Yaml11)
     yield from problems
-    for document in documents:
-        yield from _find_in(document)
+    faults = [list(_find_in(document)) for document in documents]
+    yield from (fault for found in faults for fault in found)
+    # What lies within is looked at only where the schema holds.
+    whole = [document for document, found in zip(documents, faults, strict=True) if not found]
+    for document in whole:
+        for meaning in (kubernetes_values, kubernetes_references):
+            for path, reason in meaning.faults(document.value):
+                yield _problem(document, path, reason)
+    if len(whole) == len(documents):
+        manifests = [document.value for document in documents]
+        for number, path, reason in kubernetes_references.dangling(manifests):
+            yield _problem(documents[number], path, reason)
+
+
+def _problem(document: Document, path: list[str | int], reason: str) -> Problem:
+    return Problem(document.line(path), f"{'.'.join(map(str, path))}: {reason}")
 
 
 def _find_in(document: Document) -> Iterator[Problem]:

@@ -16,6 +16,7 @@ from qa.check import promql
 
 UNITS = ("y", "w", "d", "h", "m", "s", "ms")
 DURATION = re.compile("0|(?=.)" + "".join(rf"(?:\d+{unit})?" for unit in UNITS))
+TEMPLATE = re.compile(r"(?:(?!\{\{|\}\}).|\{\{(?:(?!\{\{|\}\}).)+\}\})*", re.DOTALL)
 METRIC = re.compile(r"[A-Za-z_:][A-Za-z0-9_:]*")
 LABEL = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -44,9 +45,16 @@ def _expression(text: str) -> str:
     return text
 
 
+def _template(text: str) -> str:
+    """Only whether its actions are closed: what they name is known when the alert fires."""
+    if not TEMPLATE.fullmatch(text):
+        raise ValueError("a template action {{ ... }} is not closed, or not opened")
+    return text
+
+
 NotEmpty = Annotated[str, Field(min_length=1)]
 Duration = Annotated[str, AfterValidator(_duration)]
-Labels = dict[Annotated[str, AfterValidator(_label)], str]
+Labels = dict[Annotated[str, AfterValidator(_label)], Annotated[str, AfterValidator(_template)]]
 
 
 class Strict(BaseModel):

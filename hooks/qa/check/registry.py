@@ -83,7 +83,7 @@ def checker_for_file(name: str, text: str) -> Checker | None:
 
 
 def _checker_for_yaml(text: str) -> Checker:
-    """By the keys at the top of any document; one of the two that a manifest needs is enough."""
+    """By the keys at the top of any document; what looks like a manifest is held to be one."""
     # This is read in every build, so by the loader that is written in C.
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
@@ -93,7 +93,7 @@ def _checker_for_yaml(text: str) -> Checker:
         return plain_yaml.CHECKER
     for node in nodes:
         fields = _fields(node)
-        if "apiVersion" in fields or "kind" in fields:
+        if "apiVersion" in fields or "kind" in fields or {"metadata", "spec"} <= fields.keys():
             return kubernetes.CHECKER
         if {"on", "jobs"} <= fields.keys():
             return vendored.GITHUB_WORKFLOW

@@ -1,17 +1,24 @@
-"""Formats whose schema check-jsonschema carries: Compose files and GitHub workflows."""
+"""Formats whose schema check-jsonschema carries: Compose files and GitHub workflows.
+
+Then what they refer to within themselves.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
-from qa.check import schemas
+from qa.check import compose_references, schemas, workflow_references
 from qa.check.checker import Checker, Problem
 from qa.check.documents import Yaml12, read
 
 DISTRIBUTIONS = ("check-jsonschema", "jsonschema", "regress", "PyYAML")
 
 
-def _finder(schema: str) -> Callable[[str], Iterator[Problem]]:
+References = Callable[[dict[str, Any]], Iterable[tuple[list[str | int], str]]]
+
+
+def _finder(schema: str, references: References) -> Callable[[str], Iterator[Problem]]:
     def find(text: str) -> Iterator[Problem]:
         # Slow to import.
         from check_jsonschema.formats import FormatOptions
@@ -27,10 +34,16 @@ def _finder(schema: str) -> Callable[[str], Iterator[Problem]]:
             validator = BuiltinSchemaLoader(f"vendor.{schema}").get_validator(
                 "", document.value, formats, patterns, fill_defaults=False
             )
-            yield from schemas.problems(validator.iter_errors(document.value), document)
+            errors = list(validator.iter_errors(document.value))
+            yield from schemas.problems(errors, document)
+            # What it refers to is looked up only where the schema holds.
+            for path, reason in [] if errors else references(document.value):
+                yield Problem(document.line(path), f"{'.'.join(map(str, path))}: {reason}")
 
     return find
 
 
-COMPOSE = Checker("compose", DISTRIBUTIONS, _finder("compose-spec"))
-GITHUB_WORKFLOW = Checker("github-workflow", DISTRIBUTIONS, _finder("github-workflows"))
+COMPOSE = Checker("compose", DISTRIBUTIONS, _finder("compose-spec", compose_references.faults))
+GITHUB_WORKFLOW = Checker(
+    "github-workflow", DISTRIBUTIONS, _finder("github-workflows", workflow_references.faults)
+)

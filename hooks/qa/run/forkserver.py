@@ -172,7 +172,7 @@ def _receive(connection: socket.socket) -> Any:
 
 def serve(control: socket.socket, fonts: Path) -> None:
     """Answer runs until the builder's end of `control` closes."""
-    from qa.run.inside import cells, supervisor  # import IPython, once for all runs
+    from qa.run.inside import shell, supervisor  # import IPython, once for all runs
 
     _send(control, supervisor.isolation_problem())
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # no zombies
@@ -183,7 +183,7 @@ def serve(control: socket.socket, fonts: Path) -> None:
         with socket.socket(fileno=files[0]) as connection:
             run: Run | Load = _receive(connection)
             _load(run.modules)
-            cells.prepared_shell()
+            shell.prepared_shell()
             for finalizer in list(weakref.finalize._registry):  # type: ignore[attr-defined]
                 finalizer.atexit = False  # the libraries' own, at the end of each run: 40 ms
             # What lives now is shared with all children: collecting it would only copy its pages.

@@ -89,7 +89,7 @@ class Limits:
 def limits_of(budget: float) -> Limits:
     """`budget`: the processor time in seconds that an example claims. A slow machine may need twice
     as much, and a busy one makes it wait."""
-    return Limits(2 * budget, 4 * budget)
+    return Limits(2 * budget, 4 * budget + 10)
 
 
 class IsolationError(OSError):

@@ -15,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
-from qa.run.inside import cells, sandbox, system_calls
+from qa.run.inside import cells, process, sandbox, system_calls
 from qa.run.inside.memory import Memory
 from qa.run.inside.process_tree import ProcessTree, kill_all, sockets
 from qa.run.inside.sandbox import Limits
@@ -178,8 +178,8 @@ class _Supervisor:
         """In the run's own process: prepare it, then let the notebook's code in."""
         # With a position of its own, and appending: child processes write to it as well.
         output = os.open(f"/proc/self/fd/{self.output}", os.O_RDWR | os.O_APPEND)
-        cells.redirect_output(output)
-        cells.crash_reports(self.stack)
+        process.redirect_output(output)
+        process.crash_reports(self.stack)
         keep = sorted({0, 1, 2, output, self.stack, self.report, self.answer})
         for low, high in zip(keep, [*keep[1:], 1 << 20], strict=True):
             os.closerange(low + 1, high)
@@ -203,7 +203,7 @@ class _Supervisor:
             work = self.top / "work"
             cells.CellRunner(self.notebook, work, output, self.limits, send).run()
 
-        cells.exit_after(run)
+        process.exit_after(run)
 
     def _send(self, **event: object) -> None:
         self.connection.sendall(json.dumps(event).encode() + b"\n")

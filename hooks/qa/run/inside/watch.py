@@ -1,0 +1,93 @@
+"""Notes what nobody catches: in threads, in finalizers, in asyncio, and warnings."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+import traceback
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from qa.run.inside.frames import Frame, OwnFrames
+
+LONGEST_TEXT = 4000
+
+Fault = dict[str, Any]
+OUTDATED = DeprecationWarning | PendingDeprecationWarning | FutureWarning
+
+
+class Watch:
+    """Lets nothing that Python only prints, logs or swallows pass unseen."""
+
+    def __init__(self, own: OwnFrames):
+        self.own = own
+        self.faults: list[Fault] = []
+        warnings.showwarning = self._on_warning
+        modules = {"__main__", *(Path(name).stem for name in own.notebook.files)}
+        for category in (DeprecationWarning, PendingDeprecationWarning):
+            module = f"({'|'.join(modules)})\\Z"
+            warnings.filterwarnings("always", category=category, module=module)
+        sys.set_coroutine_origin_tracking_depth(1)
+        sys.unraisablehook = self._on_unraisable
+        threading.excepthook = self._on_thread_exception
+        handler = logging.Handler(logging.ERROR)
+        handler.emit = self._on_asyncio_error  # type: ignore[method-assign]
+        logging.getLogger("asyncio").addHandler(handler)
+
+    def add(self, reason: str, frames: list[Frame] | None = None) -> None:
+        """Note what went wrong outside the cell's own control flow."""
+        self.faults.append({"reason": reason[:LONGEST_TEXT], "frames": frames or self.own.here()})
+
+    def take(self) -> list[Fault]:
+        """The faults since the last call."""
+        taken, self.faults = self.faults, []
+        return taken
+
+    def _on_warning(
+        self,
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: object = None,
+        line: str | None = None,
+    ) -> None:
+        text = str(message)
+        own = self.own.name_of(filename)
+        if "was never awaited" in text:
+            first, *rest = text.splitlines()
+            made = [part for part in rest if 'File "' in part]
+            self.add(first, [frame for part in made for frame in self._parse_frame(part)])
+        elif own and issubclass(category, OUTDATED):
+            self.add(f"{category.__name__}: {text}", [(own, lineno, "")])
+        else:
+            sys.stderr.write(warnings.formatwarning(text, category, filename, lineno, line))
+
+    def _parse_frame(self, line: str) -> Iterator[Frame]:
+        """From `File "name", line 3, in f`."""
+        _, filename, rest = line.split('"', 2)
+        if own := self.own.name_of(filename):
+            yield own, int(rest.split(",")[1].split()[-1]), ""
+
+    def _on_unraisable(self, failed: Any) -> None:
+        where = getattr(failed.object, "__qualname__", type(failed.object).__name__)
+        frames = self.own.among(traceback.extract_tb(failed.exc_traceback))
+        reason = f"exception that nobody can catch, in {where}: {_one_line(failed.exc_value)}"
+        self.add(reason, frames)
+
+    def _on_thread_exception(self, failed: Any) -> None:
+        frames = self.own.among(traceback.extract_tb(failed.exc_traceback))
+        error = failed.exc_value or failed.exc_type()
+        self.add(f"exception in a thread: {_one_line(error)}", frames)
+
+    def _on_asyncio_error(self, record: logging.LogRecord) -> None:
+        error = record.exc_info[1] if record.exc_info else None
+        what = record.getMessage().splitlines()[0]
+        self.add(f"asyncio: {what}{f': {_one_line(error)}' if error else ''}", self.own.of(error))
+
+
+def _one_line(error: BaseException) -> str:
+    return f"{type(error).__qualname__}: {error}".strip(": ").partition("\n")[0]

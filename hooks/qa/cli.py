@@ -11,8 +11,8 @@ from qa.failures import Failures
 from qa.prepare import prepare, run_shard
 from qa.project import Project
 from qa.run import notebook as notebooks
-from qa.run.local import run_all
 from qa.run.outputs import HTML, TEXT
+from qa.run.runs import run_all
 
 
 def main(arguments: list[str] | None = None) -> int:

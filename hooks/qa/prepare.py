@@ -27,8 +27,8 @@ from qa.pages.page import Page
 from qa.pages.terms import Terms
 from qa.project import Project
 from qa.run import notebook as notebooks
-from qa.run.local import Runs, run_all, warm_up
 from qa.run.notebook import Notebook
+from qa.run.runs import Runs, run_all, warm_up
 from qa.site import Site
 from qa.yaml_lines import Record
 

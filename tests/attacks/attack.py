@@ -9,7 +9,7 @@ import pytest
 
 from qa.failures import Failures
 from qa.run import notebook as notebooks
-from qa.run.forkserver import ForkServer
+from qa.run.local import LocalServer
 from qa.run.report import run
 from qa.run.store import Result
 
@@ -19,7 +19,7 @@ SECRET = "a-token-of-the-builder"
 class Attack:
     """Runs code as a notebook of its own; a secret lies where a builder's files lie."""
 
-    def __init__(self, server: ForkServer, folder: Path):
+    def __init__(self, server: LocalServer, folder: Path):
         self.server = server
         self.folder = folder
         self.secret = folder / "docs" / "secret.txt"

@@ -289,7 +289,7 @@ def test_killing_the_supervisor_has_no_effect(attack: Attack) -> None:
 def test_a_forged_report_is_refused(attack: Attack) -> None:
     code = """
         import json, os
-        lie = json.dumps({'event': 'end', 'verdict': '', 'status': 0, 'left': [], 'cell': 0})
+        lie = json.dumps({'type': 'End', 'verdict': '', 'status': 0, 'left': [], 'cell': 0})
         for number in range(3, 64):
             try:
                 os.write(number, lie.encode() + b'\\n')
@@ -299,4 +299,4 @@ def test_a_forged_report_is_refused(attack: Attack) -> None:
         time.sleep(30)
         """
     (failure,) = attack.failures(code)
-    assert failure == "1: sandbox: ValueError: the run reports 'end'"
+    assert failure == "1: sandbox: ValidationError: Invalid value 'End' - at `$.type`"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from qa.run.forkserver import ForkServer
+from qa.run.local import LocalServer
 from tests.attacks.attack import Attack
 
 TOO_MUCH = "memory limit: more than 2048 MiB"
@@ -86,7 +86,7 @@ def test_memory_beside_the_heap_counts(attack: Attack, code: str) -> None:
 def test_shared_pages_that_hide_are_noticed(tmp_path: Path) -> None:
     processors = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {min(processors)})  # as many runs at once as these may use files
-    server = ForkServer(tmp_path / "cache")
+    server = LocalServer(tmp_path / "cache")
     try:
         (failure,) = Attack(server, tmp_path).failures(HIDDEN_BY_UNMAPPING, seconds=20)
     finally:

@@ -17,8 +17,8 @@ from pathlib import Path
 
 from qa.run import environment
 from qa.run import notebook as notebooks
-from qa.run.local import run_all
 from qa.run.notebook import Notebook
+from qa.run.runs import run_all
 
 TIMEOUT = 600
 """Seconds a cell may take under the others, which hold no budget."""

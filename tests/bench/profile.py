@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 import subprocess
 import sys
 import tempfile
@@ -11,12 +12,12 @@ from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 from qa.prepare import prepare
 from qa.project import Project
 from qa.run import report as runs
-from qa.run.local import run_all
+from qa.run.protocol import FromSupervisor
+from qa.run.runs import run_all
 from tests.bench.builds import ROOT
 from tests.bench.contestants import read
 
@@ -45,28 +46,27 @@ def warm() -> None:
 
 
 def cold(folder: Path) -> None:
-    """Seconds of the stages of all runs of `folder`, each named by the event that ends it.
+    """Seconds of the stages of all runs of `folder`, each named by the message that ends it.
 
-    Before the first `starts` are fork, sandbox and imports that were not there yet.
+    Before the first `Starts` are fork, sandbox and imports that were not there yet.
     """
     stages: dict[str, list[float]] = defaultdict(list)
-    original = runs._events
+    original = runs.messages
 
-    def timed(connection: Any) -> Iterator[dict[str, Any]]:
+    def timed(connection: socket.socket) -> Iterator[FromSupervisor]:
         last = time.perf_counter()
-        for event in original(connection):
-            own = event.get("seconds", 0.0)
+        for message in original(connection):
+            own = getattr(message, "seconds", 0.0)
             stages["cells"].append(own)
-            stages[f"{event['event']} {event.get('cell', '')}"].append(
-                time.perf_counter() - last - own
-            )
+            name = f"{type(message).__name__} {getattr(message, 'cell', '')}"
+            stages[name].append(time.perf_counter() - last - own)
             last = time.perf_counter()
-            yield event
+            yield message
 
-    runs._events = timed
+    runs.messages = timed
     with tempfile.TemporaryDirectory() as cache:
         run_all(read(folder), Path(cache))
-    runs._events = original
+    runs.messages = original
     print("A cold run; its stages (seconds):")
     for name, values in stages.items():
         print(

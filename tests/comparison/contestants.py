@@ -15,7 +15,7 @@ from pathlib import Path
 import jupytext
 
 from qa.run.inside import sandbox
-from qa.run.inside.sandbox import Limits
+from qa.run.protocol import Limits
 from tests.canaries.test_canaries import HOOKS, make
 from tests.comparison.faults import CANARIES, NOTEBOOK
 

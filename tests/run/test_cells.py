@@ -10,7 +10,7 @@ import pytest
 
 from qa.failures import Failures
 from qa.run import notebook as notebooks
-from qa.run.forkserver import ForkServer
+from qa.run.local import LocalServer
 from qa.run.report import run
 from qa.run.store import Result
 
@@ -18,14 +18,14 @@ Runner = Callable[..., Result]
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ForkServer]:
-    server = ForkServer(tmp_path_factory.mktemp("cache"))
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
+    server = LocalServer(tmp_path_factory.mktemp("cache"))
     yield server
     server.close()
 
 
 @pytest.fixture
-def cells(server: ForkServer, tmp_path: Path) -> Runner:
+def cells(server: LocalServer, tmp_path: Path) -> Runner:
     """Runs sources as the cells `c0`, `c1`, ... of one notebook."""
 
     def run_cells(*sources: str) -> Result:

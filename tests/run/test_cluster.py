@@ -14,7 +14,7 @@ import pytest
 from qa.failures import Failures
 from qa.run import cluster, key
 from qa.run import notebook as notebooks
-from qa.run.local import run_all
+from qa.run.runs import run_all
 from tests import project
 
 WORKERS = 3

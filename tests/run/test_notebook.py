@@ -8,6 +8,7 @@ import numpy as np
 
 from qa.run import notebook as notebooks
 from qa.run.inside import scalars
+from qa.run.protocol import Exact
 from tests import project
 
 
@@ -63,6 +64,6 @@ def test_scalars_are_what_pages_may_quote() -> None:
         "array": np.zeros(3),
         "_private": 1,
     }
-    plain = {"count": 3, "share": 0.5, "price": {"decimal": "1.20"}, "ok": True}
+    plain = {"count": 3, "share": 0.5, "price": Exact("1.20"), "ok": True}
     assert scalars.scalars(variables) == plain
     assert scalars.kinds(variables) == {"infinite": "float", "array": "ndarray"}

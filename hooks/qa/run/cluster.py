@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from qa.failures import Failure, Failures
-from qa.run import local
+from qa.run import runs
 from qa.run.key import key_parts
+from qa.run.local import local_server
 from qa.run.notebook import Notebook
 from qa.run.report import run
 from qa.run.store import Result
@@ -50,8 +51,8 @@ def run_on_worker(notebook: Notebook, parts: dict[str, Any]) -> Result:
     if differing := _differences(parts, own):
         reason = f"a worker of the cluster differs: {', '.join(differing)}"
         raise Failures([Failure(notebook.path, 1, reason)])
-    server = local.local_server(_folder())
-    return run(notebook, server, local.must_isolate(server))
+    server = local_server(_folder())
+    return run(notebook, server, runs.must_isolate(server))
 
 
 @cache

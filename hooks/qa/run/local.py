@@ -1,146 +1,151 @@
-"""Run the notebooks whose results are not in the store, as many at once as there are cores."""
+"""Runs on this machine: the builder's side of the server in `inside`, which forks for each run."""
 
 from __future__ import annotations
 
 import atexit
-import logging
 import os
+import socket
+import subprocess
 import sys
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
-from functools import cache, partial
+import tempfile
+import threading
+import weakref
+from collections.abc import Iterable
+from contextlib import suppress
+from functools import cache
 from pathlib import Path
+from typing import IO
 
-from qa.failures import Failure, Failures, fault_in_build
-from qa.run import durations
-from qa.run.forkserver import ForkServer, Load, group_of
-from qa.run.key import result_key
-from qa.run.notebook import Notebook
-from qa.run.report import installed_imports, run
-from qa.run.store import Result, Store
+from qa.failures import Failure, Failures
+from qa.run import protocol
+from qa.run.protocol import Load, Run
 
-log = logging.getLogger("mkdocs.qa")
-
-Submit = Callable[[Notebook], "Future[Result]"]
+SERVER = "qa.run.inside.server"
+LINES_OF_TROUBLE = 12
+NEEDS = {"torch": {"opacus"}}
+"""Libraries that import a large one."""
 
 
-@dataclass
-class Runs:
-    """Results by notebook name, and how many of them were run now rather than found."""
+LARGE = ("torch",)
+"""Libraries that make each fork slower and take seconds to load: their users have a process of
+their own, so that all others need not wait."""
 
-    results: dict[str, Result] = field(default_factory=dict)
-    executed: int = 0
-    failures: list[Failure] = field(default_factory=list)
+
+def group_of(modules: Iterable[str]) -> str:
+    """The library in LARGE that the modules need, or nothing."""
+    tops = {name.partition(".")[0] for name in modules}
+    return next((name for name in LARGE if name in tops or tops & NEEDS.get(name, set())), "")
 
 
 @cache
-def local_server(folder: Path) -> ForkServer:
+def local_server(folder: Path) -> LocalServer:
     """One for this process and cache: under `mkdocs serve` it stays warm between builds."""
-    server = ForkServer(folder)
+    server = LocalServer(folder)
     atexit.register(server.close)
     return server
 
 
-def warm_up(notebook: Notebook, folder: Path) -> None:
-    """Load the libraries of a notebook that will probably run soon, in the background."""
-    local_server(folder).start(Load(installed_imports(notebook))).close()
+class LocalServer:
+    """One process for each group of runs; starts with its first, ends with the builder, however
+    that ends. Raises Failures where it cannot start."""
+
+    def __init__(self, cache: Path):
+        self.cache = cache
+        self._lock = threading.Lock()
+        self._processes: dict[str, _Process] = {}
+        self._runs: weakref.WeakSet[socket.socket] = weakref.WeakSet()
+
+    def isolation_problem(self) -> str:
+        """Why this system cannot isolate a run, empty if it can."""
+        with self._lock:
+            return self._process_of("").problem
+
+    def start(self, asked: Run | Load) -> socket.socket:
+        """Begin a run; its messages arrive as lines. Closing the socket ends the run."""
+        ours, theirs = socket.socketpair()
+        with self._lock, theirs:
+            control = self._process_of(group_of(asked.modules)).control
+            socket.send_fds(control, [b"."], [theirs.fileno()])
+            self._runs.add(ours)
+        ours.sendall(protocol.encode(asked))
+        return ours
+
+    def stop_runs(self) -> None:
+        """End all runs under way, in whatever thread; they fail."""
+        with self._lock:
+            for connection in list(self._runs):
+                with suppress(OSError):
+                    connection.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        with self._lock:
+            for process in self._processes.values():
+                process.close()
+            self._processes.clear()
+
+    def _process_of(self, group: str) -> _Process:
+        """The process that serves `group`, started if there is none or it died."""
+        if group not in self._processes or self._processes[group].process.poll() is not None:
+            self._processes[group] = _Process(self.cache)
+        return self._processes[group]
 
 
-def run_all(notebooks: Iterable[Notebook], folder: Path) -> Runs:
-    """Find or make the result of each notebook; all run even if one fails.
+class _Process:
+    """A server of `inside` and the socket on which it is asked; `problem` is what it said of
+    isolation. Raises Failures if it does not start."""
 
-    `folder` is the cache, with the store in it.
-    """
-    store = Store(folder / "results")
-    runs = Runs()
-    missing: dict[str, str] = {}
-    books = {book.name: book for book in notebooks}
-    for name, book in books.items():
-        key = result_key(book)
-        if found := store.get(key):
-            runs.results[name] = found
-        else:
-            missing[name] = key
-    if not missing:
-        return runs
-    times = folder / "durations.json"
-    order = _mixed(durations.longest_first([books[name] for name in missing], times))
-    with _executor(folder) as (where, submit):
-        log.info(f"Running {len(missing)} examples {where} ({len(runs.results)} unchanged)")
-        futures = {submit(book): book for book in order}
-        for done, future in enumerate(as_completed(futures), 1):
-            book = futures[future]
-            outcome = _collect(book, future, runs, partial(store.put, missing[book.name]))
-            log.info(f"  {book.name}: {outcome} ({done} done, {len(missing) - done} left)")
-    with suppress(OSError):  # it only orders the next build
-        durations.note([runs.results[name] for name in missing if name in runs.results], times)
-    return runs
+    def __init__(self, cache: Path):
+        fonts, home = cache / "matplotlib", cache / "home"
+        for folder in (fonts, home):
+            folder.mkdir(parents=True, exist_ok=True)
+        self.control, theirs = socket.socketpair()
+        with theirs, tempfile.TemporaryFile() as trouble:
+            self.process = subprocess.Popen(
+                [sys.executable, "-P", "-m", SERVER, str(theirs.fileno()), str(fonts)],
+                env=_environment(home, fonts),
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=trouble,
+                start_new_session=True,  # Ctrl-C in a terminal is the builder's to handle
+            )
+            theirs.close()
+            with self.control.makefile("rb") as lines:
+                first = lines.readline()
+            if not first:
+                raise Failures([self._why_not(trouble)])
+        self.problem = protocol.from_server(first).problem
 
+    def _why_not(self, trouble: IO[bytes]) -> Failure:
+        status = self.process.wait()
+        self.control.close()
+        trouble.seek(0)
+        said = trouble.read().decode(errors="replace").splitlines()[-LINES_OF_TROUBLE:]
+        last = said[-1] if said else f"exit status {status}"
+        reason = f"the server that runs examples does not start: {last}"
+        return Failure(Path("notebooks"), 1, reason, "\n".join(said), "server-does-not-start")
 
-def _mixed(order: list[Notebook]) -> list[Notebook]:
-    """While the first waits for its libraries, one that needs others can already run."""
-    first = group_of(order[0].facts.imports)
-    others = [book for book in order if group_of(book.facts.imports) != first]
-    begin = [order[0], *others[:1]]
-    return begin + [book for book in order if book not in begin]
-
-
-def _collect(
-    book: Notebook, future: Future[Result], runs: Runs, keep: Callable[[Result], None]
-) -> str:
-    """Add one outcome to `runs`; returns it in words."""
-    try:
-        result = future.result()
-    except Failures as error:
-        runs.failures += error.failures
-        return "FAILED"
-    except Exception as error:
-        runs.failures.append(fault_in_build(error, book.path))
-        return "FAILED"
-    try:
-        keep(result)
-    except OSError as error:
-        reason = f"passed, but its result could not be kept: {error}"
-        runs.failures.append(Failure(book.path, 1, reason))
-        return "NOT KEPT"
-    runs.results[book.name] = result
-    runs.executed += 1
-    return f"{result.seconds:.1f} s, {result.peak_memory_bytes / 2**20:.0f} MiB"
+    def close(self) -> None:
+        self.control.close()
+        self.process.wait()
 
 
-@contextmanager
-def _executor(folder: Path) -> Iterator[tuple[str, Submit]]:
-    """Where runs happen, in words, and how one is begun there."""
-    if address := os.environ.get("QA_SCHEDULER"):
-        from qa.run.cluster import cluster_executor
-
-        with cluster_executor(address) as submit:
-            yield f"on {address}", submit
-        return
-    server = local_server(folder)
-    isolate = must_isolate(server)
-    cores = len(os.sched_getaffinity(0))
-    with ThreadPoolExecutor(cores) as threads:
-        try:
-            yield f"here, {cores} at once", lambda book: threads.submit(run, book, server, isolate)
-        except BaseException:
-            threads.shutdown(wait=False, cancel_futures=True)
-            server.stop_runs()
-            raise
-
-
-def must_isolate(server: ForkServer) -> bool:
-    """False where this system cannot isolate, which is said; in CI it is refused."""
-    problem = server.isolation_problem()
-    if problem and os.environ.get("CI") == "true":
-        reason = f"CI refuses to run examples without isolation: {problem} (see README.md)"
-        raise Failures([Failure(Path("notebooks"), 1, reason)])
-    if problem:
-        print(
-            f"WARNING: examples run WITHOUT isolation, as you, with your files: {problem}. "
-            "Run only examples that you have read. README.md says what isolation needs.",
-            file=sys.stderr,
-        )
-    return not problem
+def _environment(home: Path, fonts: Path) -> dict[str, str]:
+    """Nothing of the builder's own variables but what a program needs to be found."""
+    here = Path(__file__).parent
+    return {
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), "/usr/local/bin:/usr/bin:/bin"]),
+        "HOME": str(home),
+        "TMPDIR": tempfile.gettempdir(),
+        "LANG": "C.UTF-8",
+        "MATPLOTLIBRC": str(here / "inside" / "matplotlibrc"),
+        "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+        "MPLCONFIGDIR": str(fonts),
+        # Two threads on a busy machine are many times slower than one.
+        "OMP_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+        "PYTHONHASHSEED": "0",
+        # Matplotlib writes this date, not today's, into its files.
+        "SOURCE_DATE_EPOCH": "0",
+        "TORCH_CPP_LOG_LEVEL": "ERROR",
+    }

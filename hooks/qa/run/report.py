@@ -1,23 +1,42 @@
-"""Run one notebook in a sandbox: events in, a result or located failures out."""
+"""Run one notebook in a sandbox: messages in, a result or located failures out."""
 
 from __future__ import annotations
 
 import errno
-import json
 import re
 import signal
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 from qa.failures import Failure, Failures
-from qa.run import environment, outputs
-from qa.run.forkserver import ForkServer, Run
-from qa.run.inside.sandbox import ENGINE_FAULT, limits_of
+from qa.run import environment, outputs, protocol
+from qa.run.local import LocalServer
 from qa.run.notebook import Cell, Notebook
-from qa.run.store import CellResult, Result, decode_scalar
+from qa.run.protocol import (
+    ENGINE_FAULT,
+    Broken,
+    Display,
+    Done,
+    End,
+    Error,
+    Exact,
+    Example,
+    Fault,
+    Frame,
+    FromSupervisor,
+    Left,
+    Ports,
+    Ran,
+    Run,
+    Starts,
+    Stream,
+    limits_of,
+)
+from qa.run.store import CellResult, Result, Scalar
 
 FRAME = re.compile(r'^  File "([^"]+)", line (\d+) in ', re.M)
 """A line of faulthandler's."""
@@ -36,34 +55,32 @@ NAMES_OF_TYPES = {
     "OutputFlood": "flood of output",
 }
 
-Event = dict[str, Any]
 
-
-def run(notebook: Notebook, server: ForkServer, isolate: bool = True) -> Result:
+def run(notebook: Notebook, server: LocalServer, isolate: bool = True) -> Result:
     """Execute all cells in order, stopping at the first that fails.
 
     Raises Failures with the notebook's own file and line.
     """
     started = datetime.now(UTC)
     clock = time.perf_counter()
-    limits = limits_of(notebook.seconds)
-    request = Run(notebook, installed_imports(notebook), limits, isolate)
     report = _Report(notebook)
-    with server.start(request) as connection:
+    limits = limits_of(notebook.seconds)
+    asked = Run(_example(notebook), installed_imports(notebook), limits, isolate)
+    with server.start(asked) as connection:
         try:
-            for event in _events(connection):
-                report.take(event)
-        except (AttributeError, LookupError, TypeError, ValueError) as error:
-            report.end = {"problem": f"it reports what makes no sense: {error!r}"}
-    report.check()
+            for message in messages(connection):
+                report.take(message)
+        except (ArithmeticError, LookupError, ValueError) as error:
+            report.end = Broken(f"the run reports what makes no sense: {error}")
+    end = report.check()
     return Result(
         notebook=notebook.name,
         cells=report.cells,
-        values={name: decode_scalar(value) for name, value in report.values.items()},
+        values=report.values,
         kinds=report.kinds,
         seconds=round(time.perf_counter() - clock, 3),
-        processor_seconds=report.end["processor_seconds"],
-        peak_memory_bytes=report.end["peak_memory"],
+        processor_seconds=end.processor_seconds,
+        peak_memory_bytes=end.peak_memory,
         started=started.isoformat(timespec="seconds"),
         python=environment.python()["python"],
         system=f"{environment.python()['system']} {environment.python()['machine']}",
@@ -72,144 +89,164 @@ def run(notebook: Notebook, server: ForkServer, isolate: bool = True) -> Result:
     )
 
 
+def _example(notebook: Notebook) -> Example:
+    code = tuple(protocol.Cell(cell.source, cell.line, cell.must_raise) for cell in notebook.code)
+    files = {name: file.content for name, file in notebook.files.items()}
+    return Example(notebook.label, notebook.text, code, files)
+
+
 def installed_imports(notebook: Notebook) -> tuple[str, ...]:
     """Modules of installed distributions that the notebook and its own modules import."""
     known = environment.installed().modules
     return tuple(name for name in notebook.facts.imports if name.partition(".")[0] in known)
 
 
-def _events(connection: socket.socket) -> Iterator[Event]:
+def messages(connection: socket.socket) -> Iterator[FromSupervisor]:
+    """Up to the last one. Raises ValueError for what is none."""
     with connection.makefile("rb") as stream:
-        for line in stream:
-            yield json.loads(line)
+        while line := stream.readline(protocol.LARGEST + 1):
+            message = protocol.from_supervisor(line)
+            yield message
+            if isinstance(message, End | Broken):
+                return
 
 
 class _Report:
-    """What a run has said so far. The code that speaks is not trusted: only data are taken."""
+    """What a run has said so far. The code that speaks is not trusted: only data are taken, and
+    only in their order."""
 
     def __init__(self, notebook: Notebook):
         self.notebook = notebook
         self.cells: dict[str, CellResult] = {}
-        self.values: dict[str, Any] = {}
+        self.values: dict[str, Scalar] = {}
         self.kinds: dict[str, str] = {}
-        self.end: Event = {}
+        self.end: End | Broken | None = None
         self.done = False
         self.failures: list[Failure] = []
+        cells = range(len(notebook.code))
+        self._expected: Iterator[Any] = iter(
+            [*((kind, cell) for cell in cells for kind in (Starts, Ran)), (Done, None)]
+        )
 
-    def take(self, event: Event) -> None:
-        getattr(self, f"_take_{event['event']}")(event)
+    def take(self, message: FromSupervisor) -> None:
+        """Raises ValueError or LookupError for what makes no sense."""
+        if isinstance(message, Starts | Ran | Done):
+            came = (type(message), getattr(message, "cell", None))
+            if came != next(self._expected, None):
+                raise ValueError(f"{came[0].__name__} out of order")
+        match message:
+            case Ran():
+                self._take_ran(message)
+            case Done():
+                self.done = True
+                self.values = {name: _scalar(value) for name, value in message.values.items()}
+                self.kinds = message.kinds
+                self._add_faults(message.faults, self.notebook.code[-1])
+            case Ports():
+                self._add_left(message.left)
+            case End() | Broken():
+                self.end = message
 
-    def _take_starts(self, event: Event) -> None:
-        pass
-
-    def _take_ran(self, event: Event) -> None:
-        cell = self.notebook.code[event["cell"]]
-        self._add_faults(event, cell)
-        error = event["error"]
+    def _take_ran(self, ran: Ran) -> None:
+        cell, error = self.notebook.code[ran.cell], ran.error
+        self._add_faults(ran.faults, cell)
         if error and not cell.must_raise:
-            self._add_error(cell, error, event["outputs"])
+            self._add_error(cell, error, ran.outputs)
         elif cell.must_raise and not error:
             self._add(cell, f"raises nothing; it must raise {cell.raises}")
-        elif error and cell.raises not in error["bases"]:
-            self._add(cell, f"must raise {cell.raises}; it raised {_name(error)}", error["frames"])
+        elif error and cell.raises not in error.bases:
+            self._add(cell, f"must raise {cell.raises}; it raised {_name(error)}", error.frames)
         try:
-            safe = outputs.make_safe(event["outputs"] + _shown(error))
+            safe = outputs.make_safe([*map(_as_jupyter, ran.outputs), *_shown(error)])
         except outputs.UnsafeOutput as problem:
             self._add(cell, str(problem))
         else:
-            self.cells[cell.name or f"line {cell.line}"] = CellResult(event["seconds"], safe)
+            self.cells[cell.name or f"line {cell.line}"] = CellResult(ran.seconds, safe)
 
-    def _take_done(self, event: Event) -> None:
-        self.done = True
-        self.values, self.kinds = event["values"], event["kinds"]
-        self._add_faults(event, self.notebook.code[-1])
-
-    def _take_ports(self, event: Event) -> None:
-        self._add_left(event["left"])
-
-    def _take_end(self, event: Event) -> None:
-        self.end = event
-
-    def check(self) -> None:
+    def check(self) -> End:
         """Raises Failures if anything was wrong."""
         end = self.end
-        if "problem" in end:
-            self.failures.append(Failure(self.notebook.path, 1, f"sandbox: {end['problem']}"))
-        elif not end:
-            reason = "sandbox: it ended without a word (killed from outside, or out of memory)"
-            self.failures.append(Failure(self.notebook.path, 1, reason))
-        else:
-            cell = self.notebook.code[end["cell"]]
-            if end["verdict"]:
-                self._add(cell, end["verdict"], self._stack(), end["output"])
-            elif end["status"] != 0 and not self.failures:
-                self._add(cell, _how_it_ended(end["status"]), self._stack(), end["output"])
-            elif not self.done and not self.failures:
-                self._add(cell, _how_it_ended(0), [], end["output"])
-            if not self.failures:  # a run that failed had no chance to stop what it started
-                self._add_left(end["left"])
+        if not isinstance(end, End):
+            silence = "it ended without a word (killed from outside, or out of memory)"
+            reason = f"sandbox: {end.problem if end else silence}"
+            raise Failures([*self.failures, Failure(self.notebook.path, 1, reason, "", "sandbox")])
+        cell = self.notebook.code[end.cell]
+        if end.verdict:
+            self._add(cell, end.verdict, self._stack(end), end.output)
+        elif end.status != 0 and not self.failures:
+            self._add(cell, _how_it_ended(end.status or 0), self._stack(end), end.output)
+        elif not self.done and not self.failures:
+            self._add(cell, _how_it_ended(0), [], end.output)
+        if not self.failures:  # a run that failed had no chance to stop what it started
+            self._add_left(end.left)
         if self.failures:
             raise Failures(self.failures)
+        return end
 
     def _add(
         self,
         cell: Cell,
         reason: str,
-        frames: list[tuple[str, int, str]] | None = None,
-        output: list[str] | None = None,
+        frames: Sequence[Frame] = (),
+        output: Sequence[str] = (),
     ) -> None:
         """A failure at the innermost line of the notebook's own, or in one of its modules if no
         line of the notebook is known, or where the cell begins."""
-        own = [frame for frame in frames or [] if frame[0] == self.notebook.label]
-        modules = [frame for frame in frames or [] if frame[0] != self.notebook.label]
+        own = [frame for frame in frames if frame.file == self.notebook.label]
+        modules = [frame for frame in frames if frame.file != self.notebook.label]
         path, line = self.notebook.path, cell.line
         if own:
-            line = own[-1][1]
+            line = own[-1].line
         elif modules:
-            path, line = self.notebook.files[modules[-1][0]].path, modules[-1][1]
+            path, line = self.notebook.files[modules[-1].file].path, modules[-1].line
         first, _, rest = outputs.without_ansi(reason).partition("\n")
         details = [rest] if rest else []
         details += [f"at {name}:{at}" for name, at, _ in modules]
         details += ["last output:", *map(outputs.without_ansi, output)] if output else []
         self.failures.append(Failure(path, line, cell.fault(first), "\n".join(details)))
 
-    def _add_error(self, cell: Cell, error: Event, shown: list[Event]) -> None:
+    def _add_error(self, cell: Cell, error: Error, shown: Iterable[Stream | Display]) -> None:
         reason = _name(error)
         if any(failure.reason == cell.fault(reason) for failure in self.failures):
             return  # it was reported where it happened
-        text = "".join(o["text"] for o in shown if o["output_type"] == "stream")
-        self._add(cell, reason, error["frames"], text.splitlines()[-12:])
+        text = "".join(output.text for output in shown if isinstance(output, Stream))
+        self._add(cell, reason, error.frames, text.splitlines()[-12:])
 
-    def _add_faults(self, event: Event, cell: Cell) -> None:
-        for fault in event["faults"]:
-            self._add(self._cell_of(fault["frames"], cell), fault["reason"], fault["frames"])
+    def _add_faults(self, faults: Iterable[Fault], cell: Cell) -> None:
+        for fault in faults:
+            self._add(self._cell_of(fault.frames, cell), fault.reason, fault.frames)
 
-    def _cell_of(self, frames: list[tuple[str, int, str]], otherwise: Cell) -> Cell:
+    def _cell_of(self, frames: Sequence[Frame], otherwise: Cell) -> Cell:
         """The cell in which the innermost line of the notebook's stands."""
         line = next((at for name, at, _ in reversed(frames) if name == self.notebook.label), 0)
         before = [cell for cell in self.notebook.code if cell.line <= line]
         return before[-1] if before else otherwise
 
-    def _add_left(self, left: list[tuple[str, int]]) -> None:
-        for name, index in left:
-            self._add(self.notebook.code[index], f"left behind: {name}")
+    def _add_left(self, left: Iterable[Left]) -> None:
+        for each in left:
+            self._add(self.notebook.code[each.cell], f"left behind: {each.what}")
 
-    def _stack(self) -> list[tuple[str, int, str]]:
+    def _stack(self, end: End) -> list[Frame]:
         """The notebook's own lines in what faulthandler wrote, outermost first."""
-        found = FRAME.findall(self.end["stack"])
+        found = FRAME.findall(end.stack)
         label = self.notebook.label
-        return [(name, int(line), "") for name, line in reversed(found) if name == label]
+        return [Frame(name, int(line), "") for name, line in reversed(found) if name == label]
 
 
-def _name(error: Event) -> str:
+def _scalar(value: protocol.Value) -> Scalar:
+    """Raises ValueError or ArithmeticError for digits that are none."""
+    return Decimal(value.decimal) if isinstance(value, Exact) else value
+
+
+def _name(error: Error) -> str:
     """The fault by its own name, then Python's text."""
-    text = f"{error['name']}: {error['text']}".strip(": ")
-    if error["name"] in ("NetworkError", "OutsideError"):
-        return str(error["text"])
-    if error["name"] == "CalledProcessError":
-        return f"failed command: {error['text']}"
-    named = NAMES_OF_ERRORS.get(error["errno"]) or next(
-        (NAMES_OF_TYPES[base] for base in error["bases"] if base in NAMES_OF_TYPES), ""
+    text = f"{error.name}: {error.text}".strip(": ")
+    if error.name in ("NetworkError", "OutsideError"):
+        return error.text
+    if error.name == "CalledProcessError":
+        return f"failed command: {error.text}"
+    named = NAMES_OF_ERRORS.get(error.errno or 0) or next(
+        (NAMES_OF_TYPES[base] for base in error.bases if base in NAMES_OF_TYPES), ""
     )
     if not named and "can't allocate memory" in text:  # torch's own
         named = "memory limit"
@@ -224,8 +261,13 @@ def _how_it_ended(status: int) -> str:
     return f"ends before its end: os._exit({status >> 8})"
 
 
-def _shown(error: Event | None) -> list[Event]:
+def _as_jupyter(output: Stream | Display) -> dict[str, Any]:
+    """nbformat 4."""
+    if isinstance(output, Stream):
+        return {"output_type": "stream", "name": "stdout", "text": output.text}
+    return {"output_type": "display_data", "data": output.data, "metadata": {}}
+
+
+def _shown(error: Error | None) -> list[dict[str, Any]]:
     """The output of a cell that raised as it must."""
-    if not error:
-        return []
-    return [{"output_type": "error", "ename": error["name"], "evalue": error["text"]}]
+    return [{"output_type": "error", "ename": error.name, "evalue": error.text}] if error else []

@@ -24,12 +24,21 @@ from typing import Any
 from qa.run.inside import scalars
 from qa.run.inside.frames import OwnFrames
 from qa.run.inside.guards import guard_files_and_network
-from qa.run.inside.sandbox import Limits
 from qa.run.inside.shell import NotebookShell, Publisher, prepared_shell, written_command
 from qa.run.inside.watch import LONGEST_TEXT, Watch
-from qa.run.notebook import Cell, Notebook
-
-Event = dict[str, Any]
+from qa.run.protocol import (
+    Cell,
+    Display,
+    Done,
+    Error,
+    Example,
+    Frame,
+    FromRun,
+    Limits,
+    Ran,
+    Starts,
+    Stream,
+)
 
 
 class OutputFlood(RuntimeError):
@@ -37,7 +46,7 @@ class OutputFlood(RuntimeError):
 
 
 class _Outputs:
-    """Jupyter outputs (nbformat 4) of the cell that runs: text and displays in their order.
+    """What the cell that runs shows: text and displays in their order.
 
     Python's streams and those of child processes end in one file, as on a terminal.
     """
@@ -46,7 +55,7 @@ class _Outputs:
         self.file = file
         self.left = largest  # bytes that the run may still show
         self.position = 0
-        self.outputs: list[dict[str, Any]] = []
+        self.outputs: list[Stream | Display] = []
 
     def add_text(self) -> None:
         """Take what was written since the last call."""
@@ -55,7 +64,7 @@ class _Outputs:
         end = os.fstat(self.file).st_size
         if end > self.position:
             text = os.pread(self.file, end - self.position, self.position).decode(errors="replace")
-            self.outputs.append({"output_type": "stream", "name": "stdout", "text": text})
+            self.outputs.append(Stream(text))
             self.position = end
 
     def add_display(self, data: dict[str, Any]) -> None:
@@ -63,29 +72,30 @@ class _Outputs:
         plain = {
             kind: base64.b64encode(value).decode() if isinstance(value, bytes) else value
             for kind, value in data.items()
+            if isinstance(value, bytes | str)
         }
-        self.left -= sum(len(value) for value in plain.values() if isinstance(value, str))
+        self.left -= sum(map(len, plain.values()))
         if self.left < 0:
             self.outputs.clear()
             raise OutputFlood("more figures and tables than a page can hold")
-        self.outputs.append({"output_type": "display_data", "data": plain, "metadata": {}})
+        self.outputs.append(Display(plain))
 
-    def take(self) -> list[dict[str, Any]]:
+    def take(self) -> tuple[Stream | Display, ...]:
         self.add_text()
         taken, self.outputs = self.outputs, []
-        return taken
+        return tuple(taken)
 
 
 class CellRunner:
-    """Executes a notebook; `report` sends an event and returns when it was taken note of."""
+    """Executes a notebook; `report` sends a message and returns when it was taken note of."""
 
     def __init__(
         self,
-        notebook: Notebook,
+        notebook: Example,
         work: Path,
         output: int,
         limits: Limits,
-        report: Callable[[Event], None],
+        report: Callable[[FromRun], None],
     ):
         self.notebook = notebook
         self.report = report
@@ -123,31 +133,21 @@ class CellRunner:
         values = scalars.scalars(self.shell.user_ns)
         kinds = scalars.kinds(self.shell.user_ns)
         self._clear(loop)
-        self.report(
-            {"event": "done", "values": values, "kinds": kinds, "faults": self.watch.take()}
-        )
+        self.report(Done(values, kinds, self.watch.take()))
 
     async def _run_cells(self) -> None:
         """Within a running event loop, as in Jupyter."""
         for index, cell in enumerate(self.notebook.code):
             self.cell = cell
-            self.report({"event": "starts", "cell": index})
+            self.report(Starts(index))
             clock = time.perf_counter()
             error = await self._run_cell(cell)
-            self.report(
-                {
-                    "event": "ran",
-                    "cell": index,
-                    "seconds": round(time.perf_counter() - clock, 4),
-                    "outputs": self.outputs.take(),
-                    "error": error,
-                    "faults": self.watch.take(),
-                }
-            )
+            seconds = round(time.perf_counter() - clock, 4)
+            self.report(Ran(index, seconds, self.outputs.take(), error, self.watch.take()))
             if error and not cell.must_raise:
                 raise SystemExit(1)
 
-    async def _run_cell(self, cell: Cell) -> Event | None:
+    async def _run_cell(self, cell: Cell) -> Error | None:
         try:
             try:
                 for code in self._compile(cell):
@@ -175,22 +175,22 @@ class CellRunner:
         if last:
             yield compile(ast.Interactive([last]), label, "single", flags, dont_inherit=True)
 
-    def _describe(self, error: BaseException) -> Event:
+    def _describe(self, error: BaseException) -> Error:
         frames = self.own.of(error)
         if isinstance(error, SyntaxError) and error.filename == self.notebook.label:
-            frames = [(self.notebook.label, error.lineno or self.cell.line, "")]
-        text = str(error)
+            frames = [Frame(self.notebook.label, error.lineno or self.cell.line, "")]
+        text, code = str(error), getattr(error, "errno", None)
         if isinstance(error, AssertionError) and not text and frames:
             text = linecache.getline(*frames[-1][:2]).strip()
         if isinstance(error, subprocess.CalledProcessError):
             text = f"exit status {error.returncode}: {written_command(error.cmd)}"
-        return {
-            "name": type(error).__qualname__,
-            "bases": [base.__qualname__ for base in type(error).__mro__],
-            "text": text[:LONGEST_TEXT],
-            "errno": getattr(error, "errno", None),
-            "frames": frames,
-        }
+        return Error(
+            name=type(error).__qualname__,
+            bases=tuple(base.__qualname__ for base in type(error).__mro__),
+            text=text[:LONGEST_TEXT],
+            errno=code if type(code) is int else None,
+            frames=tuple(frames),
+        )
 
     def _clear(self, loop: asyncio.AbstractEventLoop) -> None:
         """Drop the notebook's variables: what was never awaited or fails at its end shows now."""

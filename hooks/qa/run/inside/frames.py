@@ -7,16 +7,13 @@ import traceback
 from contextlib import suppress
 from pathlib import Path
 
-from qa.run.notebook import Notebook
-
-Frame = tuple[str, int, str]
-"""File by the author's name, line and function."""
+from qa.run.protocol import Example, Frame
 
 
 class OwnFrames:
     """Knows which frames stand in a notebook or in its files, which lie in `work`."""
 
-    def __init__(self, notebook: Notebook, work: Path):
+    def __init__(self, notebook: Example, work: Path):
         self.notebook = notebook
         self.work = work
 
@@ -32,7 +29,7 @@ class OwnFrames:
     def among(self, frames: traceback.StackSummary) -> list[Frame]:
         """In their order: outermost first."""
         return [
-            (name, frame.lineno or 0, frame.name)
+            Frame(name, frame.lineno or 0, frame.name)
             for frame in frames
             if (name := self.name_of(frame.filename))
         ]

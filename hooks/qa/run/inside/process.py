@@ -13,7 +13,7 @@ import traceback
 from collections.abc import Callable
 from typing import NoReturn
 
-from qa.run.inside.sandbox import ENGINE_FAULT
+from qa.run.protocol import ENGINE_FAULT
 
 
 def redirect_output(file: int) -> None:

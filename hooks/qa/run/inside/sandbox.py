@@ -18,16 +18,13 @@ import struct
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from qa.run.inside import system_calls
+from qa.run.protocol import Limits
 
 WORK, HOME = Path("/tmp/work"), Path("/tmp/home")
 """The working folder and the home inside; the same for every run, so that paths in outputs are."""
-
-ENGINE_FAULT = 70
-"""Exit status of a run when not the notebook but the engine is at fault (EX_SOFTWARE)."""
 
 USER = 1000
 SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64")
@@ -63,33 +60,6 @@ KEYCTL_JOIN_SESSION_KEYRING = 1
 SIOCSIFFLAGS, IFF_UP, IFF_RUNNING = 0x8914, 0x1, 0x40
 
 _libc = ctypes.CDLL(None, use_errno=True)
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What one run may take: seconds, bytes, numbers.
-
-    `memory` counts what the run adds to the libraries that were loaded when it began.
-    """
-
-    processor_seconds: float
-    clock_seconds: float
-    memory: int = 2 << 30
-    disk: int = 1 << 30
-    output: int = 1 << 20
-    report: int = 64 << 20
-    """All that is shown, figures included."""
-    processes: int = 256
-    descriptors: int = 1024
-    """For each process."""
-    sockets: int = 2048
-    files: int = 1 << 16
-
-
-def limits_of(budget: float) -> Limits:
-    """`budget`: the processor time in seconds that an example claims. A slow machine may need twice
-    as much, and a busy one makes it wait."""
-    return Limits(2 * budget, 4 * budget + 10)
 
 
 class IsolationError(OSError):

@@ -7,15 +7,17 @@ from decimal import Decimal
 from types import ModuleType
 from typing import Any
 
+from qa.run.protocol import Exact, Value
+
 LONGEST_TEXT = 1000
 
 
-def _plain(value: Any) -> Any:
-    """A bool, int, float, str or Decimal in the store's JSON form, None for anything else."""
+def _plain(value: Any) -> Value | None:
+    """A bool, int, float, str or Decimal as a message holds it, None for anything else."""
     if type(value).__module__ == "numpy" and getattr(value, "shape", None) == ():
         value = value.item()
     if isinstance(value, Decimal):
-        return {"decimal": str(value)}
+        return Exact(str(value))
     if isinstance(value, float) and not math.isfinite(value):
         return None
     if isinstance(value, str) and len(value) > LONGEST_TEXT:
@@ -32,8 +34,8 @@ def _own(variables: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def scalars(variables: dict[str, Any]) -> dict[str, Any]:
-    """The scalars among `variables`, in JSON form."""
+def scalars(variables: dict[str, Any]) -> dict[str, Value]:
+    """The scalars among `variables`."""
     plain = {name: _plain(value) for name, value in _own(variables).items()}
     return {name: value for name, value in plain.items() if value is not None}
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import select
 import shutil
@@ -13,13 +12,26 @@ import tempfile
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
+from qa.run import protocol
 from qa.run.inside import cells, process, sandbox, system_calls
 from qa.run.inside.memory import Memory
 from qa.run.inside.process_tree import ProcessTree, kill_all, sockets
-from qa.run.inside.sandbox import Limits
-from qa.run.notebook import Notebook
+from qa.run.protocol import (
+    Broken,
+    Done,
+    End,
+    Example,
+    FromRun,
+    Left,
+    Limits,
+    Message,
+    Ports,
+    Ran,
+    Run,
+    Starts,
+)
 
 TICK = 0.1
 """Seconds between two looks at what the run has used; its events and its end are seen at once."""
@@ -28,27 +40,21 @@ GRACE = 2.0
 ANSWER = 0.5
 """Seconds in which Python writes its stack."""
 LINES_OF_OUTPUT = 12
-EVENTS = ("starts", "ran", "done")
-"""What a run may say; the rest is the supervisor's to say."""
-
-Event = dict[str, Any]
 
 
-def run_in_sandbox(
-    connection: socket.socket, notebook: Notebook, limits: Limits, isolate: bool, fonts: Path
-) -> NoReturn:
-    """Forked from the server: run the notebook, send its events as lines of JSON, and end.
+def run_in_sandbox(connection: socket.socket, asked: Run, fonts: Path) -> NoReturn:
+    """Forked from the server: run the example, send what it says, and end.
 
-    The last event is `end`. `fonts` is Matplotlib's folder in the builder's cache.
+    The last message is End or Broken. `fonts` is Matplotlib's folder in the builder's cache.
     """
     try:
-        if isolate:
+        if asked.isolate:
             sandbox.unshare()
             if os.fork():
                 os._exit(0)
             signal.signal(signal.SIGINT, signal.SIG_IGN)  # the run could send it
             cache = _read_folder(fonts)
-            sandbox.enter(limits)
+            sandbox.enter(asked.limits)
             top = sandbox.WORK.parent
         else:
             signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -56,16 +62,15 @@ def run_in_sandbox(
             cache = _read_folder(fonts)
             top = Path(tempfile.mkdtemp(prefix="qa-")).resolve()
         try:
-            _fill(top, notebook, cache)
-            _Supervisor(connection, notebook, limits, top).run()
+            _fill(top, asked.example, cache)
+            _Supervisor(connection, asked.example, asked.limits, top).run()
         finally:
-            if not isolate:
+            if not asked.isolate:
                 kill_all(GRACE)
                 shutil.rmtree(top, ignore_errors=True)
     except BaseException as error:
-        problem = f"{type(error).__name__}: {error}"
         with suppress(OSError):
-            connection.sendall(json.dumps({"event": "end", "problem": problem}).encode() + b"\n")
+            connection.sendall(protocol.encode(Broken(f"{type(error).__name__}: {error}")))
     os._exit(0)  # as an init process: the kernel kills what is left
 
 
@@ -97,9 +102,9 @@ def _read_folder(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.glob("*.json")}
 
 
-def _fill(top: Path, notebook: Notebook, fonts: dict[str, bytes]) -> None:
+def _fill(top: Path, example: Example, fonts: dict[str, bytes]) -> None:
     """The run's folder: its files, and a home with the list of fonts that Matplotlib made."""
-    contents = {f"work/{name}": file.content for name, file in notebook.files.items()}
+    contents = {f"work/{name}": content for name, content in example.files.items()}
     contents |= {f"home/.config/matplotlib/{name}": content for name, content in fonts.items()}
     (top / "work").mkdir()
     (top / "home").mkdir()
@@ -130,11 +135,11 @@ def _enter_folder(top: Path) -> None:
 
 
 class _Supervisor:
-    """Relays the run's events, and adds what only an observer can know."""
+    """Relays what the run says, and adds what only an observer can know."""
 
-    def __init__(self, connection: socket.socket, notebook: Notebook, limits: Limits, top: Path):
+    def __init__(self, connection: socket.socket, example: Example, limits: Limits, top: Path):
         self.connection = connection
-        self.notebook = notebook
+        self.example = example
         self.limits = limits
         self.top = top
         self.isolated = top == sandbox.WORK.parent
@@ -159,19 +164,21 @@ class _Supervisor:
         verdict = self._relay()
         if verdict:
             self._ask_where()
-        left = [] if verdict else self._wait_for_all()
+        left = () if verdict else self._wait_for_all()
         kill_all(GRACE)
         self._reap()
+        shown = _read(self.output, self.position).splitlines()
         self._send(
-            event="end",
-            cell=self.cell,
-            verdict=verdict,
-            stack=_read(self.stack),
-            status=self.status,
-            left=left,
-            output=_read(self.output, self.position).splitlines()[-LINES_OF_OUTPUT:],
-            processor_seconds=round(self.tree.processor_seconds(), 3),
-            peak_memory=self.memory.peak,
+            End(
+                cell=self.cell,
+                verdict=verdict,
+                stack=_read(self.stack),
+                status=self.status,
+                left=left,
+                output=tuple(shown[-LINES_OF_OUTPUT:]),
+                processor_seconds=round(self.tree.processor_seconds(), 3),
+                peak_memory=max(self.memory.peak, 0),
+            )
         )
 
     def _become_the_run(self) -> NoReturn:
@@ -186,10 +193,10 @@ class _Supervisor:
         signal.signal(signal.SIGINT, signal.default_int_handler)
         own = os.getpid()
 
-        def send(event: Event) -> None:
+        def send(message: FromRun) -> None:
             if os.getpid() != own:
                 os._exit(1)  # a child that the notebook forked came to the end of the cell
-            data = json.dumps(event).encode() + b"\n"
+            data = protocol.encode(message)
             while data:
                 data = data[os.write(self.report, data) :]
             os.read(self.answer, 1)
@@ -201,15 +208,15 @@ class _Supervisor:
             if self.isolated:
                 system_calls.refuse()
             work = self.top / "work"
-            cells.CellRunner(self.notebook, work, output, self.limits, send).run()
+            cells.CellRunner(self.example, work, output, self.limits, send).run()
 
         process.exit_after(run)
 
-    def _send(self, **event: object) -> None:
-        self.connection.sendall(json.dumps(event).encode() + b"\n")
+    def _send(self, message: Message) -> None:
+        self.connection.sendall(protocol.encode(message))
 
     def _relay(self) -> str:
-        """Pass events on until the run ends; returns which limit it broke, if any."""
+        """Pass messages on until the run ends; returns which limit it broke, if any."""
         os.set_blocking(self.reports, False)
         poll = select.poll()
         poll.register(self.reports, select.POLLIN)
@@ -238,20 +245,18 @@ class _Supervisor:
                 looked = time.monotonic()
 
     def _pass_on(self, line: bytes) -> None:
-        event = json.loads(line)
-        if event["event"] not in EVENTS:
-            raise ValueError(f"the run reports {event['event']!r}")
-        if event["event"] == "starts":
-            self.cell = event["cell"]
+        message = protocol.from_run(line)
+        if isinstance(message, Starts):
+            self.cell = message.cell
         self.connection.sendall(line + b"\n")
-        if event["event"] == "ran":
+        if isinstance(message, Ran):
             self.position = os.fstat(self.output).st_size
-        if event["event"] in ("ran", "done"):
+        if isinstance(message, Ran | Done):
             for name in [*self.tree.names(), *self.tree.ports()]:
                 self.seen.setdefault(name, self.cell)
             self.memory.measure(self.tree.other_ids())  # while it waits: it may end before a tick
-        if event["event"] == "done":
-            self._send(event="ports", left=[(port, self.seen[port]) for port in self.tree.ports()])
+        if isinstance(message, Done):
+            self._send(Ports(self._left(self.tree.ports())))
         with suppress(BrokenPipeError):  # it may have died meanwhile
             os.write(self.answers, b".")
 
@@ -298,13 +303,16 @@ class _Supervisor:
         while not os.fstat(self.stack).st_size and time.monotonic() < deadline:
             time.sleep(TICK / 10)
 
-    def _wait_for_all(self) -> list[tuple[str, int]]:
+    def _wait_for_all(self) -> tuple[Left, ...]:
         """Processes that outlive the run, with the cell after which they were first seen."""
         deadline = time.monotonic() + GRACE
         while (names := list(self.tree.names())) and time.monotonic() < deadline:
             time.sleep(TICK / 10)
             self._reap()
-        return [(name, self.seen.get(name, self.cell)) for name in names]
+        return self._left(names)
+
+    def _left(self, names: list[str]) -> tuple[Left, ...]:
+        return tuple(Left(name, self.seen.get(name, self.cell)) for name in names)
 
 
 def _read_some(file: int) -> bytes:

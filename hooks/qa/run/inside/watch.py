@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from qa.run.inside.frames import Frame, OwnFrames
+from qa.run.inside.frames import OwnFrames
+from qa.run.protocol import Fault, Frame
 
 LONGEST_TEXT = 4000
 
-Fault = dict[str, Any]
 OUTDATED = DeprecationWarning | PendingDeprecationWarning | FutureWarning
 
 
@@ -39,12 +39,12 @@ class Watch:
 
     def add(self, reason: str, frames: list[Frame] | None = None) -> None:
         """Note what went wrong outside the cell's own control flow."""
-        self.faults.append({"reason": reason[:LONGEST_TEXT], "frames": frames or self.own.here()})
+        self.faults.append(Fault(reason[:LONGEST_TEXT], tuple(frames or self.own.here())))
 
-    def take(self) -> list[Fault]:
+    def take(self) -> tuple[Fault, ...]:
         """The faults since the last call."""
         taken, self.faults = self.faults, []
-        return taken
+        return tuple(taken)
 
     def _on_warning(
         self,
@@ -62,7 +62,7 @@ class Watch:
             made = [part for part in rest if 'File "' in part]
             self.add(first, [frame for part in made for frame in self._parse_frame(part)])
         elif own and issubclass(category, OUTDATED):
-            self.add(f"{category.__name__}: {text}", [(own, lineno, "")])
+            self.add(f"{category.__name__}: {text}", [Frame(own, lineno, "")])
         else:
             sys.stderr.write(warnings.formatwarning(text, category, filename, lineno, line))
 
@@ -70,7 +70,7 @@ class Watch:
         """From `File "name", line 3, in f`."""
         _, filename, rest = line.split('"', 2)
         if own := self.own.name_of(filename):
-            yield own, int(rest.split(",")[1].split()[-1]), ""
+            yield Frame(own, int(rest.split(",")[1].split()[-1]), "")
 
     def _on_unraisable(self, failed: Any) -> None:
         where = getattr(failed.object, "__qualname__", type(failed.object).__name__)

@@ -1,0 +1,69 @@
+"""A process that has imported the libraries and forks one child for each run.
+
+`python -m qa.run.inside.server FD FONTS` answers the builder at the other end of the socket FD.
+It only ever imports: a library that has computed may have started threads, which no fork has.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import os
+import signal
+import socket
+import sys
+import weakref
+from collections.abc import Iterable
+from pathlib import Path
+
+from qa.run import protocol
+from qa.run.inside import supervisor
+from qa.run.inside.shell import prepared_shell
+from qa.run.protocol import Ready, Run
+
+ALSO = {"torch": ("torch._dynamo",)}
+"""Modules that a library imports at its first use, at a price."""
+
+
+def serve(control: socket.socket, fonts: Path) -> None:
+    """Answer until the builder's end of `control` closes. `fonts` is Matplotlib's folder in its
+    cache."""
+    control.sendall(protocol.encode(Ready(supervisor.isolation_problem())))
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # no zombies
+    while True:
+        _, files, _, _ = socket.recv_fds(control, 1, 1)
+        if not files:
+            return
+        with socket.socket(fileno=files[0]) as connection, connection.makefile("rb") as lines:
+            asked = protocol.to_server(lines.readline())
+            _load(asked.modules)
+            _freeze()
+            if isinstance(asked, Run) and os.fork() == 0:
+                control.close()
+                signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+                supervisor.run_in_sandbox(connection, asked, fonts)
+
+
+def _load(modules: Iterable[str]) -> None:
+    """Import what can be imported; what cannot fails in the run, where it is reported."""
+    for name in modules:
+        for module in (name, *ALSO.get(name, ())):
+            if module not in sys.modules:
+                try:
+                    importlib.import_module(module)
+                except Exception:
+                    sys.modules.pop(module, None)
+
+
+def _freeze() -> None:
+    """Make ready to be forked."""
+    prepared_shell()
+    for finalizer in list(weakref.finalize._registry):  # type: ignore[attr-defined]
+        finalizer.atexit = False  # the libraries' own, at the end of each run: 40 ms
+    # What lives now is shared with all children: collecting it would only copy its pages.
+    gc.collect()
+    gc.freeze()
+
+
+if __name__ == "__main__":
+    serve(socket.socket(fileno=int(sys.argv[1])), Path(sys.argv[2]))

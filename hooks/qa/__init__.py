@@ -1,13 +1,12 @@
 """Large-Model Engineering Q&A: run the examples, check the pages, put the results into them.
 
-`qa.run` runs notebooks and knows nothing of pages or MkDocs; `qa.check` checks code that is
-not run; `qa.pages` makes Markdown out of Markdown and results and knows nothing of processes;
-`qa.site` calls them, and is called by `hooks/main.py` (MkDocs) and `qa.cli` (the `qa` command).
+One direction, no way back: `qa.run` runs notebooks and knows nothing of pages; `qa.check` says what
+becomes of code that is not run; `qa.pages` makes Markdown out of Markdown and results; `qa.finish`
+makes HTML out of built HTML; `qa.adapters` know site generators, and nothing else does.
 """
 
 LANGUAGES = ("zh", "en")
 """Folders below docs/, the source language first."""
-TITLES = {"zh": "大模型工程问答", "en": "Large-Model Engineering Q&A"}
 
 
 def root_of(language: str) -> str:

@@ -9,7 +9,7 @@ from typing import TypeVar
 from qa import LANGUAGES, files, tree
 from qa.check import accounts, links, markdown
 from qa.check import pages as checks
-from qa.check.accounts import Account, Accountant
+from qa.check.accounts import Accountant
 from qa.check.verdicts import Verdicts
 from qa.failures import Failure, Failures
 from qa.pages import (
@@ -20,6 +20,7 @@ from qa.pages import (
     terms,
 )
 from qa.pages import page as pages
+from qa.pages.account import Account
 from qa.pages.changes import Changes
 from qa.pages.comparison import Comparison
 from qa.pages.corpus import Corpus

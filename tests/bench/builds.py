@@ -12,11 +12,12 @@ import sys
 import time
 from pathlib import Path
 
-from mkdocs.utils import get_relative_url
-
+from qa import site_files
 from qa.browser import find
+from qa.finish.addresses import relative
 from qa.prepare import prepare
 from qa.project import Project
+from qa.rendering import render_page
 from qa.run import notebook as notebooks
 
 ROOT = Path(__file__).parents[2]
@@ -58,10 +59,9 @@ def make(root: Path) -> tuple[Path, Path]:
     for path, page in prepared.by_path.items():
         header = path.read_text(encoding="utf-8").splitlines()[: page.first - 1]
         url = f"{'' if page.language == 'zh' else 'en/'}{page.name}/".removesuffix("index/")
-        to_root = get_relative_url(".", url or "./").rstrip("/") + "/"
-        text = "\n".join([*header, prepared.render(path, to_root) or ""])
+        text = "\n".join([*header, render_page(prepared, path, relative("", url)) or ""])
         (plain / path.relative_to(site)).write_text(text, encoding="utf-8")
-    prepared.write_files(plain / "docs", "")
+    site_files.write(prepared, plain / "docs", "")
     build(site)
     build(plain)
     for path in (site / "site").rglob("index.html"):

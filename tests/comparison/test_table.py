@@ -9,8 +9,9 @@ import pytest
 
 from qa.failures import Failures
 from qa.pages import comparison
-from qa.pages.comparison import OUTCOMES, SITE, read, table
+from qa.pages.comparison import SITE, read, table
 from qa.pages.page import Page
+from qa.words import WORDS
 from qa.yaml_lines import Record
 from tests.comparison.contestants import OTHERS, ROOT
 from tests.comparison.faults import CANARIES, find
@@ -54,7 +55,7 @@ def test_a_page_shows_every_outcome_in_its_language() -> None:
         lines = table(page, TABLE)
         assert len(lines) == len(TABLE.canaries) + 5
         for name, row in TABLE.canaries.items():
-            words = [OUTCOMES[row[tool]][language] for tool in TABLE.tools]
+            words = [WORDS[language].outcomes[row[tool]] for tool in TABLE.tools]
             assert f"| `{name}` | {' | '.join(words)} |" in lines
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from qa.check import Checker, CheckerFailed, checker_for_fence, checker_for_file
 from qa.check.verdicts import Verdicts
 from qa.failures import Failure, Failures
+from qa.pages.account import Account, Waiver
 from qa.pages.fences import INCLUDE, Fate, Fence
 from qa.pages.page import Page
 from qa.run.notebook import Cell, CompanionFile, Notebook
@@ -21,26 +21,6 @@ BETWEEN = ("", "---")
 """What may stand between included files: nothing that could be wrong."""
 SECONDS = 10
 """Budget of what a page or an SQL file runs."""
-
-
-@dataclass(frozen=True, order=True)
-class Waiver:
-    """`path` and `line` say where the code stands that nothing checks."""
-
-    path: Path
-    line: int
-    language: str
-    reason: str
-
-
-@dataclass
-class Account:
-    """How many blocks of code there are of each sort; `diagrams` are drawn by the browser."""
-
-    ran: int = 0
-    checked: int = 0
-    diagrams: int = 0
-    waived: list[Waiver] = field(default_factory=list)
 
 
 def sessions_of_page(page: Page) -> Iterator[Notebook]:

@@ -17,6 +17,7 @@ from qa.pages.terms import Terms
 from qa.run.notebook import Notebook
 from qa.run.outputs import SVG, WEBP
 from qa.run.store import Result, Scalar
+from qa.words import WORDS
 from qa.yaml_lines import nearest
 
 HEADER = {
@@ -35,7 +36,7 @@ HEADER = {
 }
 SAME = ("sources", "level", "tags")
 """Keys of the front matter that do not depend on the language."""
-LEVELS = ("introductory", "intermediate", "advanced")
+LEVELS = tuple(WORDS[LANGUAGES[0]].levels)
 LINE_RANGE = re.compile(r'"[^"]+:\d+(:\d+)?"')
 
 

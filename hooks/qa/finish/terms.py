@@ -5,8 +5,7 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Iterator, Mapping
-
-from qa.pages.terms import Term
+from dataclasses import dataclass
 
 # Blocks of code hold most of a page's tags, and are one token.
 TOKEN = re.compile(r"""(<pre\b.*?</pre>|<!--.*?-->|<(?:[^<>"']|"[^"]*"|'[^']*')*>)""", re.DOTALL)
@@ -20,11 +19,19 @@ HAN = re.compile(r"[\u3400-\u9fff]")
 VOID = {"area", "br", "col", "hr", "img", "input", "link", "meta", "source", "wbr"}
 
 
-def link_first_uses(content: str, terms: Mapping[str, Term], language: str, address: str) -> str:
-    """`content` is the HTML of a page, and `address` leads from it to the list of terms.
+@dataclass(frozen=True)
+class Term:
+    """What a term is called on pages of one language, and its definition in it."""
 
-    Names in the page's language and in English are found; headings, code, links, tables of results
-    and mathematics stay as they are.
+    names: tuple[str, ...]
+    definition: str
+
+
+def link_first_uses(content: str, terms: Mapping[str, Term], address: str) -> str:
+    """`content` is the HTML of an article, and `address` leads from it to the list of terms, in
+    which each has its identifier as anchor.
+
+    Headings, code, links, tables of results and mathematics stay as they are.
     """
     tokens = TOKEN.split(content)
     prose = list(_prose(tokens))
@@ -33,7 +40,7 @@ def link_first_uses(content: str, terms: Mapping[str, Term], language: str, addr
     names = {
         name.lower(): identifier
         for identifier, term in terms.items()
-        for name in (term.name["en"], term.name[language])
+        for name in term.names
         if name.lower() in text
     }
     if not names:
@@ -46,7 +53,7 @@ def link_first_uses(content: str, terms: Mapping[str, Term], language: str, addr
         if identifier not in waiting:
             return match[0]
         waiting.discard(identifier)
-        definition = html.escape(terms[identifier].definition[language])
+        definition = html.escape(terms[identifier].definition)
         target = f"{address}#{identifier}"
         return f'<a class="qa-term" href="{target}" title="{definition}">{match[0]}</a>'
 

@@ -9,14 +9,14 @@ from pathlib import Path
 from urllib.parse import urljoin
 from xml.etree import ElementTree as ET
 
-from qa import LANGUAGES, TITLES, files, yaml_lines
+from qa import LANGUAGES, files, yaml_lines
 from qa.failures import Failure, Failures
 from qa.pages.page import Page
+from qa.words import WORDS
 
 TEXTS: dict[str, object] = {language: str for language in LANGUAGES}
 FORM = [{"date": str, "id": str, **TEXTS}]
 ATOM = "http://www.w3.org/2005/Atom"
-HEADS = {"zh": "{}：更新", "en": "{}: changes"}
 
 
 @dataclass(frozen=True)
@@ -77,15 +77,16 @@ def lines(page: Page, changes: Changes) -> list[str]:
 
 def feed(changes: Changes, language: str, address: str, page: str) -> str:
     """The feed at `address`; entries lead to the anchors of the list of changes, at `page`."""
+    words = WORDS[language]
     root = ET.Element("feed", {"xmlns": ATOM, "xml:lang": language})
-    ET.SubElement(root, "title").text = HEADS[language].format(TITLES[language])
+    ET.SubElement(root, "title").text = words.changes_of.format(site=words.site)
     ET.SubElement(root, "id").text = address
     ET.SubElement(root, "link", {"rel": "self", "href": address})
     ET.SubElement(root, "link", {"href": page})
     newest = changes.entries[0].date if changes.entries else "1970-01-01"
     ET.SubElement(root, "updated").text = f"{newest}T00:00:00Z"
     author = ET.SubElement(root, "author")
-    ET.SubElement(author, "name").text = TITLES[language]
+    ET.SubElement(author, "name").text = words.site
     for change in changes.entries:
         entry = ET.SubElement(root, "entry")
         ET.SubElement(entry, "title").text = change.text[language]

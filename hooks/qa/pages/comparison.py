@@ -6,22 +6,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from qa import files, yaml_lines
+from qa import LANGUAGES, files, yaml_lines
 from qa.failures import Failure, Failures
 from qa.pages.page import Page
+from qa.words import WORDS
 from qa.yaml_lines import Record
 
-OUTCOMES = {
-    "located": {"zh": "● 定位", "en": "● located"},
-    "caught": {"zh": "◐ 发现", "en": "◐ caught"},
-    "passes": {"zh": "○ 放过", "en": "○ passes"},
-    "stopped": {"zh": "■ 被叫停", "en": "■ stopped"},
-    "refused": {"zh": "– 不适用", "en": "– refused"},
-}
+OUTCOMES = WORDS[LANGUAGES[0]].outcomes.keys()
 SITE = "qa"
 """The engine of this site among the tools; it has no version of its own."""
-HEADS = {"zh": ("故障", "本站"), "en": ("Fault", "This site")}
-MEASURED = {"zh": "{} 在 Python {} 上测得。", "en": "Measured on {} with Python {}."}
 
 FORM = {"date": str, "python": str, "versions": object, "canaries": object}
 
@@ -75,11 +68,11 @@ def _check(path: Path, found: Record) -> Iterator[Failure]:
 
 def table(page: Page, comparison: Comparison) -> list[str]:
     """A row a fault, a column a tool; below it, when and with which Python it was measured."""
-    fault, site = HEADS[page.language]
+    words = WORDS[page.language]
     tools = [f"{tool} {version}" for tool, version in comparison.versions.items()]
-    out = [f"| {' | '.join([fault, site, *tools])} |", f"|{' --- |' * (len(tools) + 2)}"]
+    out = [f"| {' | '.join([*words.comparison_head, *tools])} |", f"|{' --- |' * (len(tools) + 2)}"]
     for name, row in comparison.canaries.items():
-        words = [OUTCOMES[row[tool]][page.language] for tool in comparison.tools]
-        out.append(f"| {' | '.join([f'`{name}`', *words])} |")
-    measured = MEASURED[page.language].format(comparison.date, comparison.python)
+        outcomes = [words.outcomes[row[tool]] for tool in comparison.tools]
+        out.append(f"| {' | '.join([f'`{name}`', *outcomes])} |")
+    measured = words.measured.format(date=comparison.date, python=comparison.python)
     return [*out, "", measured, ""]

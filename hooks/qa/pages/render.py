@@ -14,33 +14,12 @@ from qa.pages.page import Page
 from qa.run.notebook import Notebook
 from qa.run.outputs import HTML, SVG, WEBP
 from qa.run.store import CellResult, Result, Scalar
+from qa.words import WORDS
 
 ENTITIES = {ord(character): f"&#{ord(character)};" for character in "\\`*_{}[]()<>&|!#~^"}
 """A value is text: nothing in it is Markdown or HTML."""
 BACKTICKS = re.compile(r"`+")
 SNIPPET_LINE = re.compile(r"^( *)(-+8<-+)")
-
-WORDS = {
-    "zh": {
-        "code": "代码",
-        "run": "运行于 {when}(UTC)· Python {python} · {system} · {processor} · {versions} · "
-        "处理器用时 {processor_seconds:.1f} 秒 · 库之外的内存峰值 {memory:.0f} MiB",
-        "ipynb": "下载执行后的 Notebook",
-        "zip": "下载 Notebook 及其文件",
-        "separator": "、",
-        "ran": "运行环境",
-    },
-    "en": {
-        "code": "Code",
-        "run": "Ran on {when} (UTC) · Python {python} · {system} · {processor} · {versions} · "
-        "{processor_seconds:.1f} s of processor time · "
-        "peak memory beside the libraries {memory:.0f} MiB",
-        "ipynb": "Download the executed notebook",
-        "zip": "Download the notebook and its files",
-        "separator": ", ",
-        "ran": "How it ran",
-    },
-}
 
 
 def runs_folder(name: str) -> str:
@@ -125,7 +104,7 @@ def _cell(
     assert cell is not None
     code = _code(cell.source)
     if "hide-input" in cell.tags:
-        title = f'??? example "{WORDS[page.language]["code"]}: {name}"'
+        title = f'??? example "{WORDS[page.language].code}: {name}"'
         code = [title, "", *(f"    {line}" for line in code)]
     shown = [] if "remove-output" in cell.tags else _outputs(name, ran, caption, page, to_root)
     return [
@@ -174,8 +153,8 @@ def _text(output: dict[str, Any]) -> str:
 
 def _run_line(page: Page, notebook: Notebook, result: Result, to_root: str) -> list[str]:
     words = WORDS[page.language]
-    versions = words["separator"].join(f"{n} {v}" for n, v in result.distributions.items())
-    text = words["run"].format(
+    versions = words.separator.join(f"{n} {v}" for n, v in result.distributions.items())
+    text = words.run.format(
         when=result.started[:16].replace("T", " "),
         python=result.python,
         system=result.system,
@@ -185,11 +164,15 @@ def _run_line(page: Page, notebook: Notebook, result: Result, to_root: str) -> l
         memory=result.peak_memory_bytes / 2**20,
     )
     stem = posixpath.join(to_root + runs_folder(page.name), posixpath.basename(page.name))
-    kinds = ["ipynb", "zip"] if notebook.files else ["ipynb"]
-    links = " · ".join(f'<a href="{stem}.{kind}" download>{words[kind]}</a>' for kind in kinds)
+    kinds = {"ipynb": words.notebook}
+    if notebook.files:
+        kinds["zip"] = words.notebook_and_files
+    links = " · ".join(
+        f'<a href="{stem}.{kind}" download>{what}</a>' for kind, what in kinds.items()
+    )
     return [
         "",
-        f'<aside class="qa-run" aria-label="{words["ran"]}">',
+        f'<aside class="qa-run" aria-label="{words.how_it_ran}">',
         f"<p>{html.escape(text)}</p>",
         f"<p>{links}</p>",
         "</aside>",

@@ -7,19 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from qa.pages.page import Page
 from qa.pages.terms import Terms
-
-LEVELS = {
-    "zh": {"introductory": "入门", "intermediate": "进阶", "advanced": "深入"},
-    "en": {
-        "introductory": "Introductory",
-        "intermediate": "Intermediate",
-        "advanced": "Advanced",
-    },
-}
-WORDS = {
-    "zh": {"level": "难度", "related": "相关页面"},
-    "en": {"level": "Level", "related": "Related pages"},
-}
+from qa.words import WORDS
 
 
 def link_to(name: str, page: Page) -> str:
@@ -30,9 +18,9 @@ def link_to(name: str, page: Page) -> str:
 def below_title(page: Page, terms: Terms, list_of_terms: str | None) -> list[str]:
     """`list_of_terms` is the name of the page that lists all terms, if there is one."""
     parts = []
+    words = WORDS[page.language]
     if level := page.meta.get("level"):
-        name = LEVELS[page.language][level]
-        parts.append(f"<span>{WORDS[page.language]['level']}: {name}</span>")
+        parts.append(f"<span>{words.level}: {words.levels[level]}</span>")
     for tag in page.tags:
         name = terms.by_id[tag].name[page.language]
         parts.append(f"[{name}]({link_to(list_of_terms, page)}#{tag})" if list_of_terms else name)
@@ -43,4 +31,4 @@ def below_title(page: Page, terms: Terms, list_of_terms: str | None) -> list[str
 
 def related(page: Page, names: Iterable[str], titles: Mapping[str, str]) -> list[str]:
     links = [f"- [{titles[name]}]({link_to(name, page)})" for name in names]
-    return ["", f"## {WORDS[page.language]['related']} {{ #related }}", "", *links] if links else []
+    return ["", f"## {WORDS[page.language].related} {{ #related }}", "", *links] if links else []

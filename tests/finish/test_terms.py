@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from qa.finish.terms import link_first_uses
-from qa.pages.terms import Term
+from qa.finish.terms import Term, link_first_uses
 
 TERMS = {
-    "cache": Term({"zh": "缓存", "en": "cache"}, {"zh": "存着的数据。", "en": 'Data "kept".'}),
-    "kv-cache": Term(
-        {"zh": "键值缓存", "en": "KV cache"}, {"zh": "键与值。", "en": "Keys, values."}
-    ),
+    "en": {
+        "cache": Term(("cache",), 'Data "kept".'),
+        "kv-cache": Term(("KV cache",), "Keys, values."),
+    },
+    "zh": {
+        "cache": Term(("cache", "缓存"), "存着的数据。"),
+        "kv-cache": Term(("KV cache", "键值缓存"), "键与值。"),
+    },
 }
 CACHE = '<a class="qa-term" href="../terms/#cache" title="Data &quot;kept&quot;.">{}</a>'
 KV = '<a class="qa-term" href="../terms/#kv-cache" title="Keys, values.">{}</a>'
@@ -19,7 +22,7 @@ KV_ZH = '<a class="qa-term" href="../terms/#kv-cache" title="键与值。">{}</a
 
 
 def linked(content: str, language: str = "en") -> str:
-    return link_first_uses(content, TERMS, language, "../terms/")
+    return link_first_uses(content, TERMS[language], "../terms/")
 
 
 def test_the_first_use_in_the_writing_of_the_page() -> None:
@@ -60,4 +63,4 @@ def test_what_stays_as_it_is(untouched: str) -> None:
 
 
 def test_without_terms_nothing_changes() -> None:
-    assert link_first_uses("<p>x</p>", {}, "en", "") == "<p>x</p>"
+    assert link_first_uses("<p>x</p>", {}, "") == "<p>x</p>"

@@ -1,0 +1,70 @@
+"""What finishing a site's built pages needs to know of the project that they were made from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import astuple
+from pathlib import Path
+
+from qa import LANGUAGES, root_of
+from qa.check import article, shown
+from qa.failures import Failure, Failures
+from qa.finish.folder import Folder, Language, Subject
+from qa.finish.terms import Term
+from qa.pages.page import Page
+from qa.pages.render import with_values
+from qa.site import Site
+from qa.words import WORDS
+
+
+def finish(site: Site, folder: Path, address: str, served: bool) -> None:
+    """See qa.finish.folder. Raises Failures."""
+    languages = [_language(site, name) for name in LANGUAGES]
+    if failures := Folder(folder, languages, address, served, site.memo).finish():
+        raise Failures(failures)
+
+
+def _language(site: Site, language: str) -> Language:
+    subjects = {
+        name: _subject(site, page)
+        for name, versions in site.pages.items()
+        # While one page is served, others may still lack a language.
+        if (page := versions.get(language))
+    }
+    terms = {
+        identifier: Term((term.name["en"], term.name[language]), term.definition[language])
+        for identifier, term in site.terms.by_id.items()
+    }
+    return Language(language, root_of(language), subjects, terms, site.list_of_terms)
+
+
+def _faults(site: Site, page: Page, content: str) -> Iterator[Failure]:
+    """Each heading and each block of code of an article is one that was written and accounted
+    for."""
+    lines = with_values(page, site.values(page))
+    root = page.path.parents[len(Path(page.name).parts) + 1]
+    added = [WORDS[page.language].related] if site.related.get(page.name) else []
+    written = shown.written(page, lines, site.notebooks.get(page.name), root, added)
+    found = site.memo.get(
+        "article",
+        f"{written}\0{content}",
+        lambda: [astuple(finding) for finding in article.check(content, written)],
+    )
+    for line, reason, code in found:
+        yield Failure(page.path, line, reason, code=code)
+
+
+def _subject(site: Site, page: Page) -> Subject:
+    questions, terms = site.corpus.questions, site.terms.by_id
+    words = [page.meta.get("description", "")]
+    words += [questions[each].text[page.language] for each in page.sources if each in questions]
+    words += [" ".join(terms[each].name.values()) for each in page.tags if each in terms]
+    search = page.meta.get("search", {})
+    return Subject(
+        page.path,
+        lambda article: _faults(site, page, article),
+        about=" ".join(words),
+        boost=search.get("boost", 1),
+        is_found=not search.get("exclude"),
+        explains=bool(page.sources),
+    )

@@ -1,0 +1,43 @@
+"""A site's pages as the Markdown that a generator reads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from qa.pages import changes, comparison, lists, wayfinding
+from qa.pages.fences import Fence
+from qa.pages.page import Page
+from qa.pages.render import render
+from qa.site import Site
+
+
+def render_page(site: Site, path: Path, to_root: str) -> str | None:
+    """The Markdown of the page at `path`, or None if it is none of this project's; `to_root` is
+    the relative address of the site's root."""
+    page = site.by_path.get(path)
+    if page is None:
+        return None
+    notebook, result = site.notebooks.get(page.name), site.results.get(page.name)
+    above = wayfinding.below_title(page, site.terms, site.list_of_terms)
+    found = _lists(site, page, to_root)
+    lines = render(page, site.values(page), notebook, result, found, to_root, above)
+    near = site.related.get(page.name, ())
+    lines += wayfinding.related(page, near, site.titles(page.language))
+    return "\n".join(lines) + "\n"
+
+
+def _lists(site: Site, page: Page, to_root: str) -> dict[str, Callable[[Fence], list[str]]]:
+    titles = site.titles(page.language)
+    root = page.path.parents[len(Path(page.name).parts) + 1]
+    return {
+        "questions": lambda f: lists.questions(
+            page, f.options.get("document", ""), site.corpus, titles
+        ),
+        "terms": lambda _: lists.terms(page, site.terms),
+        "waivers": lambda _: lists.waivers(page, site.account.waived, root),
+        "comparison": lambda _: comparison.table(page, site.comparison),
+        "changes": lambda _: changes.lines(page, site.changes),
+        "downloads": lambda _: lists.downloads(page, site.downloads, to_root),
+        "runs": lambda _: lists.runs(page, site.results, titles),
+    }

@@ -1,0 +1,48 @@
+"""The files of a site beside its pages: figures, executed notebooks, downloads and feeds."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from qa import LANGUAGES, root_of
+from qa.files import path_below, write_zip
+from qa.pages import changes
+from qa.pages.figures import figure_files
+from qa.pages.lists import DOWNLOADS_FOLDER
+from qa.pages.render import runs_folder
+from qa.run.notebook import Notebook
+from qa.run.store import Result
+from qa.site import Site
+
+
+def write(site: Site, target: Path, address: str) -> None:
+    """Into the folder `target`; `address` is that of the site's root, if known."""
+    for name, result in site.results.items():
+        _write_run(target, runs_folder(name), site.notebooks[name], result)
+    for file in site.downloads:
+        shutil.copyfile(file, path_below(target, f"{DOWNLOADS_FOLDER}/{file.name}"))
+    _write_feeds(site, target, address)
+
+
+def _write_run(target: Path, folder: str, notebook: Notebook, result: Result) -> None:
+    """Figures and the executed notebook, where the rendered page expects them."""
+    for cell, ran in result.cells.items():
+        for file in figure_files(cell, ran):
+            path_below(target, f"{folder}/{file.name}").write_bytes(file.content)
+    executed = notebook.as_ipynb({name: ran.outputs for name, ran in result.cells.items()})
+    path_below(target, f"{folder}/{notebook.pair.name}").write_text(executed, encoding="utf-8")
+    if notebook.files:
+        contents = {notebook.pair.name: executed.encode()}
+        contents |= {name: file.content for name, file in notebook.files.items()}
+        archive = path_below(target, f"{folder}/{notebook.path.stem}.zip")
+        write_zip(archive, contents.items())
+
+
+def _write_feeds(site: Site, target: Path, address: str) -> None:
+    listed = site.page_with("changes")
+    for language in LANGUAGES if address and listed else ():
+        root = root_of(language)
+        here = f"{address.rstrip('/')}/{root}"
+        text = changes.feed(site.changes, language, f"{here}feed.xml", f"{here}{listed}/")
+        path_below(target, f"{root}feed.xml").write_text(text, encoding="utf-8")

@@ -1,0 +1,129 @@
+"""All text of the engine that readers see, in both languages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Words:
+    """What is said in one language; names in braces stand for what is filled in."""
+
+    site: str
+    changes_of: str
+    code: str
+    level: str
+    levels: Mapping[str, str]
+    related: str
+    run: str
+    how_it_ran: str
+    notebook: str
+    notebook_and_files: str
+    separator: str
+    open_question: str
+    questions_head: tuple[str, ...]
+    runs_head: tuple[str, ...]
+    waivers_head: tuple[str, ...]
+    downloads_head: tuple[str, ...]
+    downloads: Mapping[str, str]
+    """By the end of a file's name, in the order of the list."""
+    no_downloads: str
+    comparison_head: tuple[str, ...]
+    measured: str
+    outcomes: Mapping[str, str]
+
+
+WORDS = {
+    "zh": Words(
+        site="大模型工程问答",
+        changes_of="{site}：更新",
+        code="代码",
+        level="难度",
+        levels={"introductory": "入门", "intermediate": "进阶", "advanced": "深入"},
+        related="相关页面",
+        run="运行于 {when}(UTC)· Python {python} · {system} · {processor} · {versions} · "
+        "处理器用时 {processor_seconds:.1f} 秒 · 库之外的内存峰值 {memory:.0f} MiB",
+        how_it_ran="运行环境",
+        notebook="下载执行后的 Notebook",
+        notebook_and_files="下载 Notebook 及其文件",
+        separator="、",
+        open_question="尚未回答",
+        questions_head=("编号", "问题", "回答"),
+        runs_head=(
+            "示例",
+            "运行于 (UTC)",
+            "处理器",
+            "Python",
+            "库",
+            "处理器用时 (s)",
+            "内存 (MiB)",
+        ),
+        waivers_head=("位置", "语言", "理由"),
+        downloads_head=("内容", "文件", "大小"),
+        downloads={
+            "site.zip": "离线版网站，中英文",
+            "zh.epub": "电子书，中文",
+            "en.epub": "电子书，英文",
+            "examples.zip": "执行后的示例",
+        },
+        no_downloads="这一份网站没有附带下载文件；`make offline` 会生成它们。",
+        comparison_head=("故障", "本站"),
+        measured="{date} 在 Python {python} 上测得。",
+        outcomes={
+            "located": "● 定位",
+            "caught": "◐ 发现",
+            "passes": "○ 放过",
+            "stopped": "■ 被叫停",
+            "refused": "– 不适用",
+        },
+    ),
+    "en": Words(
+        site="Large-Model Engineering Q&A",
+        changes_of="{site}: changes",
+        code="Code",
+        level="Level",
+        levels={
+            "introductory": "Introductory",
+            "intermediate": "Intermediate",
+            "advanced": "Advanced",
+        },
+        related="Related pages",
+        run="Ran on {when} (UTC) · Python {python} · {system} · {processor} · {versions} · "
+        "{processor_seconds:.1f} s of processor time · "
+        "peak memory beside the libraries {memory:.0f} MiB",
+        how_it_ran="How it ran",
+        notebook="Download the executed notebook",
+        notebook_and_files="Download the notebook and its files",
+        separator=", ",
+        open_question="not answered yet",
+        questions_head=("No.", "Question", "Answer"),
+        runs_head=(
+            "Example",
+            "Ran on (UTC)",
+            "Processor",
+            "Python",
+            "Libraries",
+            "Processor time (s)",
+            "Memory (MiB)",
+        ),
+        waivers_head=("Place", "Language", "Reason"),
+        downloads_head=("What", "File", "Size"),
+        downloads={
+            "site.zip": "The site offline, both languages",
+            "en.epub": "E-book, English",
+            "zh.epub": "E-book, Chinese",
+            "examples.zip": "The executed examples",
+        },
+        no_downloads="This copy of the site comes without them; `make offline` makes them.",
+        comparison_head=("Fault", "This site"),
+        measured="Measured on {date} with Python {python}.",
+        outcomes={
+            "located": "● located",
+            "caught": "◐ caught",
+            "passes": "○ passes",
+            "stopped": "■ stopped",
+            "refused": "– refused",
+        },
+    ),
+}

@@ -79,24 +79,19 @@ class Folder:
         subject = language.subjects.get(_name_of(file, language.subjects) or "")
         if subject and (parts := ARTICLE.fullmatch(page)):
             self.failures += subject.check(parts[2])
+            self.failures += _scripts_in_article(parts[2], subject)
             article = self._article(parts[2], language, file, subject)
             page = parts[1] + article["html"] + parts[3]
             if subject.is_found:
                 address = address_of(file, self.served)
                 entry = Entry(address, subject.about, subject.boost, article["sections"])
         page = with_languages(page, *self._versions(language, file))
-        self.failures += self._faults(page, subject.source if subject else path)
+        if not names_charset(page):
+            reason = "names no charset, behind which its policy would stand"
+            source = subject.source if subject else path
+            self.failures.append(Failure(source, 1, reason, code="page-without-charset"))
         path.write_text(with_policy(page, self._scripts), encoding="utf-8")
         return entry
-
-    def _faults(self, page: str, source: Path) -> Iterator[Failure]:
-        for script in scripts_in(page):
-            if script not in self._scripts:
-                reason = f"a script that is none of the theme's: {shorten(script, 60)}"
-                yield Failure(source, 1, reason, code="script-on-page")
-        if not names_charset(page):
-            reason = "the page names no charset, behind which its policy would stand"
-            yield Failure(source, 1, reason, code="page-without-charset")
 
     def _article(self, inside: str, language: Language, file: str, subject: Subject) -> Any:
         """Its HTML with terms explained, and its sections, both worked out once."""
@@ -166,3 +161,9 @@ def _name_of(file: str, subjects: Mapping[str, Subject]) -> str | None:
     """The page that a file shows: generators write `a.html` or `a/index.html` for `a`."""
     name = file.removesuffix(".html")
     return next((each for each in (name, name.removesuffix("/index")) if each in subjects), None)
+
+
+def _scripts_in_article(article: str, subject: Subject) -> Iterator[Failure]:
+    for script in scripts_in(article):
+        reason = f"holds a script, which no browser would run: {shorten(script, 60)}"
+        yield Failure(subject.source, 1, reason, code="script-on-page")

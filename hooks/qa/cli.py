@@ -9,9 +9,10 @@ from pathlib import Path
 
 from qa.failures import Failures
 from qa.prepare import prepare, run_shard
+from qa.printable import loggable
 from qa.project import Project
 from qa.run import notebook as notebooks
-from qa.run.outputs import HTML, TEXT
+from qa.run.inside.safe import HTML, TEXT
 from qa.run.runs import run_all
 
 
@@ -91,7 +92,7 @@ def _run(project: Project, names: list[str]) -> None:
                 data = output.get("data", {})
                 kind = next(iter(data), "")
                 text = output.get("text") or data.get(TEXT) or data.get(HTML) or f"[{kind}]"
-                print(text if output["output_type"] != "error" else output["evalue"])
+                print(loggable(text if output["output_type"] != "error" else output["evalue"]))
         print("--- values")
         for variable, value in result.values.items():
             print(f"{variable} = {value!r}")

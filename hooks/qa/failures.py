@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from qa.printable import loggable, printable
+
 
 @dataclass(frozen=True, order=True)
 class Failure:
@@ -24,12 +26,14 @@ class Failure:
     code: str = ""
 
     def __str__(self) -> str:
-        head = f"{_shown(self.path)}:{self.line}: {self.reason}"
-        return "\n".join([head, *(f"    {line}" for line in self.detail.splitlines())])
+        reason = " ".join(loggable(self.reason).splitlines())
+        head = f"{_shown(self.path)}:{self.line}: {reason}"
+        detail = loggable(self.detail).splitlines()
+        return "\n".join([head, *(f"    {line}" for line in detail)])
 
     def annotation(self) -> str:
         """The same as a GitHub workflow command, which marks the line in a pull request."""
-        text = f"{self.reason}\n{self.detail}".strip()
+        text = printable(f"{self.reason}\n{self.detail}").strip()
         for character, escape in (("%", "%25"), ("\r", "%0D"), ("\n", "%0A")):
             text = text.replace(character, escape)
         path = _shown(self.path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,11 @@ from typing import Any
 import yaml
 
 from qa.failures import Failure, Failures
+
+DEEPEST = 50
+"""Mappings and lists, one in the other."""
+MOST_NODES = 50_000
+"""What a text holds when each alias stands for all that its anchor marks."""
 
 
 class Record(dict[str, Any]):
@@ -21,11 +27,21 @@ class Record(dict[str, Any]):
         self.lines: dict[str, int] = {}
 
 
-class _Loader(yaml.SafeLoader):
+class Located(yaml.constructor.SafeConstructor):
+    """Gives a value that Python refuses, such as the 13th month, the line on which it stands."""
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        try:
+            return super().construct_object(node, deep)
+        except (ValueError, OverflowError) as error:
+            raise yaml.MarkedYAMLError(problem=str(error), problem_mark=node.start_mark) from error
+
+
+class _Loader(Located, yaml.SafeLoader):
     pass
 
 
-class _FastLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+class _FastLoader(Located, getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
     pass
 
 
@@ -49,10 +65,58 @@ _Loader.add_constructor("tag:yaml.org,2002:map", _record)
 _FastLoader.add_constructor("tag:yaml.org,2002:map", _record)
 
 
+def refuse_bombs(text: str) -> None:
+    """Raises TooMuch for what would be much larger when read than it looks.
+
+    It takes time in proportion to the text. What is no YAML passes: its reader says so.
+    """
+    sizes: dict[str, int] = {}
+    opened: list[tuple[str, int]] = [("", 0)]  # anchors of what is open, and its nodes so far
+    for event in _events(text):
+        anchor, size = getattr(event, "anchor", None) or "", 0
+        if isinstance(event, yaml.CollectionStartEvent):
+            opened.append((anchor, 1))
+        elif isinstance(event, yaml.CollectionEndEvent):
+            anchor, size = opened.pop()
+        elif isinstance(event, yaml.ScalarEvent):
+            size = 1
+        elif isinstance(event, yaml.AliasEvent):
+            if any(anchor == around for around, _ in opened):
+                raise TooMuch(f"alias *{anchor} stands inside of what it names", event)
+            anchor, size = "", sizes.get(anchor, 1)
+        if size:
+            sizes[anchor] = size
+            around, others = opened[-1]
+            opened[-1] = around, others + size
+        if len(opened) > DEEPEST:
+            raise TooMuch(f"more than {DEEPEST} levels, one in the other", event)
+        if opened[-1][1] > MOST_NODES:
+            raise TooMuch(f"more than {MOST_NODES:,} values when aliases are filled in", event)
+
+
+def _events(text: str) -> Iterator[yaml.Event]:
+    """Up to the first fault."""
+    with suppress(yaml.YAMLError):
+        yield from yaml.parse(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+
+
+class TooMuch(yaml.MarkedYAMLError):
+    """A text that asks for more than anyone writes by hand."""
+
+    def __init__(self, problem: str, event: yaml.Event) -> None:
+        mark: Any = event.start_mark
+        super().__init__(problem=problem, problem_mark=mark)
+        self.line: int = mark.line + 1
+
+
 def parse(path: Path, text: str, fault: str = "no YAML") -> Any:
     """Mappings become records. Raises Failures, beginning with `fault`, for what is no YAML."""
     try:
+        refuse_bombs(text)
         return yaml.load(text, _FastLoader)
+    except TooMuch as error:
+        reason = f"{fault}: {error.problem}"
+        raise Failures([Failure(path, error.line, reason, code="yaml-too-much")]) from error
     except yaml.YAMLError:
         pass  # the other loader says more clearly what is wrong
     try:

@@ -18,9 +18,9 @@ from typing import Any
 import psutil
 import yaml
 
+from qa.printable import printable
 from qa.run import environment
 from qa.run.inside import sandbox
-from qa.run.outputs import without_ansi
 from tests.comparison.contestants import OTHERS, PACKAGES, ROOT, takes
 from tests.comparison.faults import Fault, find
 
@@ -47,7 +47,7 @@ def run(tool: str, canary: str) -> tuple[int | None, str]:
         finally:
             _end_all()
         output.seek(0)
-        return status, without_ansi(output.read(OUTPUT).decode(errors="replace"))
+        return status, printable(output.read(OUTPUT).decode(errors="replace"))
 
 
 def _watch(process: subprocess.Popen[bytes], output: int) -> int | None:

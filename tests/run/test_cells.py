@@ -165,3 +165,129 @@ time.sleep(0.3)
     result = cells(burn)
     assert 0.5 <= result.processor_seconds < result.seconds
     assert 390 << 20 < result.peak_memory_bytes < 600 << 20
+
+
+SHOWN_AS_IN_JUPYTER = [
+    ("6 * 7;  # not shown", []),
+    ("6 * 7  # shown;", [{"text/plain": "42"}]),
+    ("'a;'", [{"text/plain": "'a;'"}]),
+    ("(6 *\n 7);  # not shown", []),
+    ("f'{6}' ; # ;", []),
+    ("for part in ('10%', '99%'):\n    print('\\r' + part, end='')", ["99%"]),
+    ("!printf 'loading...\\rdone\\033[K\\n'", ["done\n"]),
+    ("print('\\x1b]8;;https://x.example\\x1b\\\\link\\x1b]8;;\\x1b\\\\')", ["link\n"]),
+    ("print('a\\x00b')", ["a\\x00b\n"]),
+    ("import json\nprint(json.__file__)", ["json/__init__.py\n"]),
+    ("import numpy\nnumpy.__file__", [{"text/plain": "'numpy/__init__.py'"}]),
+    ("import sys\nprint(sys.prefix)", ["/python\n"]),
+    (
+        "from IPython.display import display\n"
+        "shown = display({'text/plain': '1'}, raw=True, display_id=True)\n"
+        "print(2)\n"
+        "shown.update({'text/plain': '3'}, raw=True)",
+        [{"text/plain": "3"}, "2\n"],
+    ),
+    (
+        "from IPython.display import display, update_display\n"
+        "for _ in range(2): display('1', display_id='a')\n"
+        "update_display('2', display_id='a')",
+        [{"text/plain": "'2'"}] * 2,
+    ),
+    ("from IPython.display import clear_output\nprint(1)\nclear_output()\nprint(2)", ["2\n"]),
+    ("from IPython.display import clear_output\nprint(1)\nclear_output(wait=True)", ["1\n"]),
+    (
+        "from IPython.display import clear_output, display\n"
+        "for n in range(3):\n    clear_output(wait=True)\n    display(n)\n    print(n)",
+        [{"text/plain": "2"}, "2\n"],
+    ),
+    (
+        "from IPython.display import Markdown, Latex, Math\nfrom IPython.display import display\n"
+        "display(Markdown('# *a*'), Latex('$a$'), Math('b'))",
+        [
+            {"text/html": "<p><strong><em>a</em></strong></p>"},
+            {"text/html": '<p><span class="arithmatex">\\(a\\)</span></p>'},
+            {"text/html": '<p><span class="arithmatex">\\(\\displaystyle b\\)</span></p>'},
+        ],
+    ),
+    (
+        "class Both:\n"
+        "    def _repr_html_(self): return '<b>1</b>'\n"
+        "    def _repr_latex_(self): return '$1$'\n"
+        "Both()",
+        [{"text/html": "<b>1</b>"}],
+    ),
+    (
+        "class Itself:\n    def _ipython_display_(self): print('itself')\nItself()",
+        ["itself\n"],
+    ),
+    (
+        "class Bundle:\n"
+        "    def _repr_mimebundle_(self, **_):\n"
+        "        return {'text/plain': '1', 'text/html': '<i>1</i>'}\n"
+        "Bundle()",
+        [{"text/html": "<i>1</i>"}],
+    ),
+]
+
+
+@pytest.mark.parametrize(("code", "expected"), SHOWN_AS_IN_JUPYTER)
+def test_what_is_shown_is_as_in_jupyter(cells: Runner, code: str, expected: list[Any]) -> None:
+    assert shown(cells(code)) == expected
+
+
+def test_pictures_of_several_kinds_are_shown(cells: Runner) -> None:
+    code = """
+import io
+from IPython.display import Image, display
+from PIL import Image as Picture
+
+picture = Picture.new("RGB", (8, 4), "teal")
+for form in ("JPEG", "PNG", "WEBP"):
+    buffer = io.BytesIO()
+    picture.save(buffer, form)
+    display(Image(buffer.getvalue()))
+picture
+"""
+    assert [list(each) for each in shown(cells(code))] == [["image/webp"]] * 4
+
+
+def test_the_future_holds_for_later_cells(cells: Runner) -> None:
+    later = "def f(x: undefined) -> undefined: pass\nkind = str(f.__annotations__['x'])"
+    assert cells("from __future__ import annotations", later).values == {"kind": "undefined"}
+
+
+@pytest.mark.parametrize(
+    ("code", "line", "reason"),
+    [
+        ("class Foo: pass\nFoo()", 3, "its output says nothing to a reader (<__main__.Foo at 0x"),
+        ("[print]\nlambda: 0", 3, "its output says nothing to a reader (<function __main__.<lamb"),
+        ("from IPython.display import HTML, display\ndisplay(HTML('<math></math>'))\nx = 1", 3,
+         "a <math> in its output"),
+        ("from IPython.display import HTML, display\ntry:\n    display(HTML('<svg></svg>'))\n"
+         "except Exception:\n    pass", 4, "a <svg> in its output"),
+        ("from IPython.display import Image\nImage(b'GIF89a' + bytes(20))", 3, "image/gif in its"),
+        ("from IPython.display import JSON\nJSON({'a': 1})", 3, "application/json in its output"),
+        ("from IPython.display import update_display\nupdate_display(1, display_id='x')", 3,
+         "updates a display that this cell does not show"),
+        ("class Foo:\n    def _repr_html_(self): return 1 / 0\nFoo()", 3,
+         "ZeroDivisionError: division by zero"),
+        ("print('x' * 100_001)", 2, "its output is too large for a page (100,002 characters"),
+        ("from IPython.display import display\nfor _ in range(3): display('x' * 40_000)", 2,
+         "its output is too large for a page (120,006 characters"),
+        ("import pandas as pd\npd.DataFrame({'a': range(50_000)}).to_html()\n"
+         "from IPython.display import HTML\nHTML(pd.DataFrame({'a': range(50_000)}).to_html())", 5,
+         "its output is too large for a page ("),
+        ("import pandas as pd\npd.DataFrame({'a': [1]}).style.background_gradient()", 3,
+         "a style sheet in its output"),
+        ("from PIL import Image\nImage.new('1', (13_000, 13_000))", 3,
+         "its picture is too large for a page (13,000 by 13,000 pixels"),
+    ],
+)  # fmt: skip
+def test_what_a_page_cannot_show_is_a_fault(
+    cells: Runner, code: str, line: int, reason: str
+) -> None:
+    with pytest.raises(Failures) as caught:
+        cells(code)
+    (failure,) = caught.value.failures
+    assert failure.reason.startswith(f'cell "c0": {reason}'), failure.reason
+    assert failure.line == line

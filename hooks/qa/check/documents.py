@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from qa.check.checker import Problem
+from qa.yaml_lines import Located, refuse_bombs
 
 BOOL, TIMESTAMP, VALUE = (f"tag:yaml.org,2002:{name}" for name in ("bool", "timestamp", "value"))
 
@@ -22,13 +23,13 @@ def _resolvers_without(*tags: str) -> dict[str, list[tuple[str, re.Pattern[str]]
     }
 
 
-class Yaml11(yaml.SafeLoader):
+class Yaml11(Located, yaml.SafeLoader):
     """`on` and `yes` are booleans, as in Kubernetes; dates are strings, as in every schema."""
 
     yaml_implicit_resolvers = _resolvers_without(TIMESTAMP, VALUE)
 
 
-class Yaml12(yaml.SafeLoader):
+class Yaml12(Located, yaml.SafeLoader):
     """`on` and `yes` are strings, as in GitHub workflows, Compose and Prometheus."""
 
     yaml_implicit_resolvers = _resolvers_without(TIMESTAMP, VALUE, BOOL)
@@ -68,6 +69,7 @@ def read(text: str, loader: type[yaml.SafeLoader]) -> tuple[list[Document], list
     documents: list[Document] = []
     problems: list[Problem] = []
     try:
+        refuse_bombs(text)
         stream = loader(text)
         while stream.check_node():
             node = stream.get_node()

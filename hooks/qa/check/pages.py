@@ -14,8 +14,8 @@ from qa.pages.corpus import Corpus
 from qa.pages.fences import Fate
 from qa.pages.page import Page
 from qa.pages.terms import Terms
+from qa.run.inside.safe import SVG, WEBP
 from qa.run.notebook import Notebook
-from qa.run.outputs import SVG, WEBP
 from qa.run.store import Result, Scalar
 from qa.words import WORDS
 from qa.yaml_lines import nearest

@@ -7,7 +7,8 @@ import html
 import re
 from dataclasses import dataclass
 
-from qa.run.outputs import SVG, WEBP
+from qa.pages.inert import inert_html
+from qa.run.inside.safe import SVG, WEBP
 from qa.run.store import CellResult
 
 TEXT_COLOUR = "#0a0b0c"
@@ -42,7 +43,7 @@ def _figures(result: CellResult) -> list[dict[str, str]]:
 
 def figure_html(cell: str, number: int, data: dict[str, str], folder: str, alt: str) -> str:
     """`number` counts the cell's figures from 1; `folder` is the relative address of its files."""
-    alt = html.escape(alt, quote=True)
+    alt = inert_html(html.escape(alt))
     if SVG in data:
         size = _size(data[SVG])
         return "\n".join(

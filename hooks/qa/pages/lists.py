@@ -9,6 +9,7 @@ from pathlib import Path
 from qa import LANGUAGES
 from qa.pages.account import Waiver
 from qa.pages.corpus import Corpus
+from qa.pages.inert import inert_text
 from qa.pages.page import Page
 from qa.pages.terms import Terms
 from qa.pages.wayfinding import link_to
@@ -46,9 +47,9 @@ def runs(page: Page, results: Mapping[str, Result], titles: Mapping[str, str]) -
         cells = [
             f"[{titles[name]}]({link_to(name, page)})",
             result.started[:16].replace("T", " "),
-            f"{result.processor}, {result.system}",
-            result.python,
-            libraries,
+            inert_text(f"{result.processor}, {result.system}"),
+            inert_text(result.python),
+            inert_text(libraries),
             f"{result.processor_seconds:.1f}",
             f"{result.peak_memory_bytes / 2**20:.0f}",
         ]

@@ -10,14 +10,13 @@ from typing import Any
 
 from qa.pages.fences import Fate, Fence, without_own_options
 from qa.pages.figures import figure_html
+from qa.pages.inert import inert_html, inert_text
 from qa.pages.page import Page
+from qa.run.inside.safe import HTML, SVG, WEBP
 from qa.run.notebook import Notebook
-from qa.run.outputs import HTML, SVG, WEBP
 from qa.run.store import CellResult, Result, Scalar
 from qa.words import WORDS
 
-ENTITIES = {ord(character): f"&#{ord(character)};" for character in "\\`*_{}[]()<>&|!#~^"}
-"""A value is text: nothing in it is Markdown or HTML."""
 BACKTICKS = re.compile(r"`+")
 SNIPPET_LINE = re.compile(r"^( *)(-+8<-+)")
 
@@ -75,7 +74,7 @@ def with_values(page: Page, values: dict[str, Scalar]) -> list[str]:
     lines = list(page.lines)
     for value in reversed(page.values):
         line = lines[value.line - page.first]
-        text = format(values[value.name], value.format).translate(ENTITIES)
+        text = inert_text(format(values[value.name], value.format))
         lines[value.line - page.first] = line[: value.start] + text + line[value.end :]
     return lines
 
@@ -133,13 +132,11 @@ def _outputs(name: str, ran: CellResult, caption: str, page: Page, to_root: str)
             image = figure_html(name, figures, data, folder, alt)
             out += ['<figure class="qa-figure">', image, "</figure>", ""]
         elif HTML in data:
-            out += ['<div class="qa-table">', data[HTML], "</div>", ""]
+            out += [f'<div class="qa-table">{inert_html(data[HTML])}</div>', ""]
         else:
-            # As HTML, not as a fence: no text that a run writes can end it or include a file.
-            out += [
-                '<div class="no-copy qa-output highlight"><pre><code>' + html.escape(_text(output))
-            ]
-            out += ["</code></pre></div>", ""]
+            text = inert_html(html.escape(_text(output)))
+            block = f"<pre><code>{text}</code></pre>"
+            out += [f'<div class="no-copy qa-output highlight">{block}</div>', ""]
     return out
 
 
@@ -173,7 +170,7 @@ def _run_line(page: Page, notebook: Notebook, result: Result, to_root: str) -> l
     return [
         "",
         f'<aside class="qa-run" aria-label="{words.how_it_ran}">',
-        f"<p>{html.escape(text)}</p>",
+        f"<p>{inert_html(html.escape(text))}</p>",
         f"<p>{links}</p>",
         "</aside>",
         "",

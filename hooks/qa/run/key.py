@@ -23,7 +23,14 @@ def _engine() -> str:
             if path.is_file() and path.suffix != ".pyc"
         ]
     )
-    kept = {"ipython": "", "matplotlib-inline": "", "nh3": "", "pillow": ""}
+    kept = {
+        "ipython": "",
+        "markdown-it-py": "",
+        "matplotlib-inline": "",
+        "mdit-py-plugins": "",
+        "nh3": "",
+        "pillow": "",
+    }
     return code + json.dumps(environment.with_requirements(kept))
 
 

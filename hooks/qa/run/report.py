@@ -13,7 +13,9 @@ from decimal import Decimal
 from typing import Any
 
 from qa.failures import Failure, Failures
+from qa.printable import printable
 from qa.run import environment, outputs, protocol
+from qa.run.inside.safe import UnsafeOutput
 from qa.run.local import LocalServer
 from qa.run.notebook import Cell, Notebook
 from qa.run.protocol import (
@@ -157,11 +159,11 @@ class _Report:
         elif error and cell.raises not in error.bases:
             self._add(cell, f"must raise {cell.raises}; it raised {_name(error)}", error.frames)
         try:
-            safe = outputs.make_safe([*map(_as_jupyter, ran.outputs), *_shown(error)])
-        except outputs.UnsafeOutput as problem:
+            shown = outputs.from_run(ran.outputs, error)
+        except UnsafeOutput as problem:
             self._add(cell, str(problem))
         else:
-            self.cells[cell.name or f"line {cell.line}"] = CellResult(ran.seconds, safe)
+            self.cells[cell.name or f"line {cell.line}"] = CellResult(ran.seconds, shown)
 
     def check(self) -> End:
         """Raises Failures if anything was wrong."""
@@ -199,10 +201,10 @@ class _Report:
             line = own[-1].line
         elif modules:
             path, line = self.notebook.files[modules[-1].file].path, modules[-1].line
-        first, _, rest = outputs.without_ansi(reason).partition("\n")
+        first, _, rest = printable(reason).partition("\n")
         details = [rest] if rest else []
         details += [f"at {name}:{at}" for name, at, _ in modules]
-        details += ["last output:", *map(outputs.without_ansi, output)] if output else []
+        details += ["last output:", *output] if output else []
         self.failures.append(Failure(path, line, cell.fault(first), "\n".join(details)))
 
     def _add_error(self, cell: Cell, error: Error, shown: Iterable[Stream | Display]) -> None:
@@ -235,6 +237,8 @@ class _Report:
 
 def _scalar(value: protocol.Value) -> Scalar:
     """Raises ValueError or ArithmeticError for digits that are none."""
+    if isinstance(value, str):
+        return printable(value)
     return Decimal(value.decimal) if isinstance(value, Exact) else value
 
 
@@ -259,15 +263,3 @@ def _how_it_ended(status: int) -> str:
     if status and (number := status & 0x7F):
         return f"the process crashed: {signal.Signals(number).name}"
     return f"ends before its end: os._exit({status >> 8})"
-
-
-def _as_jupyter(output: Stream | Display) -> dict[str, Any]:
-    """nbformat 4."""
-    if isinstance(output, Stream):
-        return {"output_type": "stream", "name": "stdout", "text": output.text}
-    return {"output_type": "display_data", "data": output.data, "metadata": {}}
-
-
-def _shown(error: Error | None) -> list[dict[str, Any]]:
-    """The output of a cell that raised as it must."""
-    return [{"output_type": "error", "ename": error.name, "evalue": error.text}] if error else []

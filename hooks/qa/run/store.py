@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from qa.files import write_whole
+from qa.printable import is_printable
+from qa.run import outputs
 
 Scalar = bool | int | float | str | Decimal
 
@@ -55,8 +59,32 @@ def decode_scalar(value: Any) -> Scalar:
     return Decimal(value["decimal"]) if isinstance(value, dict) else value
 
 
+def _check(result: Result) -> None:
+    """Raises ValueError or TypeError for what no run has given."""
+    words = [result.notebook, result.started, result.python, result.system, result.processor]
+    for names in (result.cells, result.values, result.kinds, result.distributions):
+        words += names
+    words += [*result.kinds.values(), *result.distributions.values()]
+    if any("\n" in word or not is_printable(word) for word in words) or "/" in "".join(
+        result.cells
+    ):
+        raise ValueError("a name or version that is none")
+    datetime.fromisoformat(result.started)
+    numbers = [result.seconds, result.processor_seconds, result.peak_memory_bytes]
+    numbers += [cell.seconds for cell in result.cells.values()]
+    if not all(math.isfinite(number) and number >= 0 for number in numbers):
+        raise ValueError("a measure that is none")
+    for value in result.values.values():
+        if not isinstance(value, Scalar) or (isinstance(value, str) and not is_printable(value)):
+            raise ValueError("a value that is none")
+    for cell in result.cells.values():
+        for output in cell.outputs:
+            outputs.check(output)
+
+
 class Store:
-    """Only passed runs are put here, so what is found needs no second look."""
+    """Only passed runs are put here. Whoever can write to the folder can claim what ran, but what
+    is found has the form of a result, and shows nothing that a run could not."""
 
     def __init__(self, folder: Path):
         self.folder = folder
@@ -65,16 +93,20 @@ class Store:
         return self.folder / f"{key}.json"
 
     def get(self, key: str) -> Result | None:
-        """None also for a record that is damaged or stands under another's key: it is made anew."""
+        """None also for a record that is damaged, unsafe, or stands under another's key: it is
+        made anew."""
         try:
             record = json.loads(self._path(key).read_text(encoding="utf-8"))
             if record.pop("key") != key:
                 return None
             record["cells"] = {name: CellResult(**cell) for name, cell in record["cells"].items()}
             record["values"] = {name: decode_scalar(v) for name, v in record["values"].items()}
-            return Result(**record)
-        except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+            result = Result(**record)
+            _check(result)
+        except (OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError,
+                RecursionError):  # fmt: skip
             return None
+        return result
 
     def put(self, key: str, result: Result) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)

@@ -5,30 +5,30 @@ and crash already tells the author's line.
 """
 
 from __future__ import annotations
+import __future__
 
 import ast
 import asyncio
-import base64
+import functools
 import gc
 import inspect
 import linecache
-import os
+import operator
 import subprocess
 import sys
 import time
 import types
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 from qa.run.inside import scalars
+from qa.run.inside.display import Outputs
 from qa.run.inside.frames import OwnFrames
 from qa.run.inside.guards import guard_files_and_network
 from qa.run.inside.shell import NotebookShell, Publisher, prepared_shell, written_command
 from qa.run.inside.watch import LONGEST_TEXT, Watch
 from qa.run.protocol import (
     Cell,
-    Display,
     Done,
     Error,
     Example,
@@ -37,53 +37,11 @@ from qa.run.protocol import (
     Limits,
     Ran,
     Starts,
-    Stream,
 )
 
-
-class OutputFlood(RuntimeError):
-    """More is shown than a run may show."""
-
-
-class _Outputs:
-    """What the cell that runs shows: text and displays in their order.
-
-    Python's streams and those of child processes end in one file, as on a terminal.
-    """
-
-    def __init__(self, file: int, largest: int):
-        self.file = file
-        self.left = largest  # bytes that the run may still show
-        self.position = 0
-        self.outputs: list[Stream | Display] = []
-
-    def add_text(self) -> None:
-        """Take what was written since the last call."""
-        sys.stdout.flush()
-        sys.stderr.flush()
-        end = os.fstat(self.file).st_size
-        if end > self.position:
-            text = os.pread(self.file, end - self.position, self.position).decode(errors="replace")
-            self.outputs.append(Stream(text))
-            self.position = end
-
-    def add_display(self, data: dict[str, Any]) -> None:
-        self.add_text()
-        plain = {
-            kind: base64.b64encode(value).decode() if isinstance(value, bytes) else value
-            for kind, value in data.items()
-            if isinstance(value, bytes | str)
-        }
-        self.left -= sum(map(len, plain.values()))
-        if self.left < 0:
-            self.outputs.clear()
-            raise OutputFlood("more figures and tables than a page can hold")
-        self.outputs.append(Display(plain))
-
-    def take(self) -> tuple[Stream | Display, ...]:
-        self.add_text()
-        taken, self.outputs = self.outputs, []
-        return tuple(taken)
+FUTURE = functools.reduce(
+    operator.or_, (getattr(__future__, name).compiler_flag for name in __future__.all_feature_names)
+)
 
 
 class CellRunner:
@@ -100,29 +58,30 @@ class CellRunner:
         self.notebook = notebook
         self.report = report
         self.cell = notebook.code[0]
-        self.outputs = _Outputs(output, limits.report)
+        self.flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
         self.own = OwnFrames(notebook, work)
         self.watch = Watch(self.own)
+        self.outputs = Outputs(output, limits.report, self.watch.add)
         guard_files_and_network(work.parent, self.watch.add)
         self.shell = self._adopt_shell()
 
     def _adopt_shell(self) -> NotebookShell:
         shell = prepared_shell()
         assert isinstance(shell.display_pub, Publisher)
-        shell.display_pub.record = self.outputs.add_display
+        shell.display_pub.outputs = self.outputs
         sys.displayhook = self._show
         lines = self.notebook.text.splitlines(keepends=True)
         linecache.cache[self.notebook.label] = (0, None, lines, self.notebook.label)
         return shell
 
     def _show(self, value: object) -> None:
-        """What the last line of a cell gives, unless it ends in a semicolon, as in Jupyter."""
-        if value is None or self.cell.source.rstrip().endswith(";"):
+        """What the last line of a cell gives."""
+        if value is None:
             return
         self.shell.user_ns["_"] = value
         assert self.shell.display_formatter is not None
         data, _ = self.shell.display_formatter.format(value)
-        self.outputs.add_display(data)
+        self.outputs.show(data)
 
     def run(self) -> None:
         """All cells, until one fails, then the final values."""
@@ -162,18 +121,23 @@ class CellRunner:
         return None
 
     def _compile(self, cell: Cell) -> Iterator[types.CodeType]:
-        """The cell's statements; the last one shows its value if it is an expression."""
-        label, flags = self.notebook.label, ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
-        source = cell.source
+        """The cell's statements; the last one shows its value if it is an expression without a
+        semicolon. What a cell takes `from __future__` holds for those below it."""
+        label, source = self.notebook.label, cell.source
         try:
             tree = ast.parse(source, label)
         except SyntaxError:
-            tree = ast.parse(self.shell.transform_cell(source), label)
+            source = self.shell.transform_cell(source)
+            tree = ast.parse(source, label)
+        shows = bool(tree.body) and _shows_its_value(tree.body[-1], source)
         ast.increment_lineno(tree, cell.line - 1)
-        last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
-        yield compile(tree, label, "exec", flags, dont_inherit=True)
+        last = tree.body.pop() if shows else None
+        code = compile(tree, label, "exec", self.flags, dont_inherit=True)
+        self.flags |= code.co_flags & FUTURE
+        yield code
         if last:
-            yield compile(ast.Interactive([last]), label, "single", flags, dont_inherit=True)
+            shown = ast.Interactive([last])
+            yield compile(shown, label, "single", self.flags, dont_inherit=True)
 
     def _describe(self, error: BaseException) -> Error:
         frames = self.own.of(error)
@@ -199,3 +163,10 @@ class CellRunner:
             sys.__dict__.pop(name, None)
         gc.collect()
         loop.close()
+
+
+def _shows_its_value(last: ast.stmt, source: str) -> bool:
+    """Of a cell's last statement: it is an expression, and no semicolon stands behind it."""
+    assert last.end_lineno and last.end_col_offset is not None
+    line = source.encode().splitlines()[last.end_lineno - 1]
+    return isinstance(last, ast.Expr) and not line[last.end_col_offset :].lstrip().startswith(b";")

@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable
 from typing import Any
 
 from IPython.core.displaypub import DisplayPublisher
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
+
+from qa.run.inside.display import Outputs
 
 SHELL = ("bash", "-euo", "pipefail")
 """A command that fails in the middle of a pipe or a script fails the cell."""
@@ -26,6 +27,12 @@ class NotebookShell(InteractiveShell):
 
     def enable_gui(self, gui: str | None = None) -> None:
         """There is no window."""
+
+    def showtraceback(self, exc_tuple: Any = None, *_: object, **__: object) -> None:
+        """IPython's own would print what an object raises that shows itself, and go on."""
+        error = (exc_tuple or sys.exc_info())[1]
+        assert error is not None
+        raise error
 
     def system(self, command: str) -> None:
         sys.stdout.flush()
@@ -48,10 +55,20 @@ class NotebookShell(InteractiveShell):
 class Publisher(DisplayPublisher):
     """Hands what `display()` shows to the recorder."""
 
-    record: Callable[[dict[str, Any]], None]
+    outputs: Outputs
 
-    def publish(self, data: dict[str, Any], *_: object, **__: object) -> None:
-        self.record(data)
+    def publish(
+        self,
+        data: dict[str, Any],
+        *_: object,
+        transient: dict[str, str] | None = None,
+        update: bool = False,
+        **__: object,
+    ) -> None:
+        self.outputs.show(data, (transient or {}).get("display_id"), update)
+
+    def clear_output(self, wait: bool = False) -> None:
+        self.outputs.clear(wait)
 
 
 def prepared_shell() -> NotebookShell:

@@ -30,13 +30,13 @@ format: install ## mend the style of the code, and write the pairs of the notebo
 	ruff format .
 	qa sync
 
-test: offline node_modules/.tests check ## build everything, check it, and run all tests, in a browser too
+test: offline node_modules/.tests $(VENV)/.browser check ## build everything, check it, and run all tests, in a browser too
 	pytest -n auto -m 'not alone'
 	pytest -m alone
 
 # What readers take along, in dist/: the site as a folder, e-books and examples; and the site that
 # offers them.
-offline: install $(VENV)/.browser ## also make the folder, the e-books and the examples to take along
+offline: install ## also make the folder, the e-books and the examples to take along
 	rm -rf dist
 	QA_OFFLINE=1 mkdocs build --site-dir .cache/offline
 	python -m qa.offline .cache/offline dist
@@ -56,8 +56,7 @@ docs/vendor/.installed: package-lock.json $(VENV)/.installed
 	npm ci --no-progress --omit=dev
 	rm -rf docs/vendor
 	mkdir -p docs/vendor/katex/fonts
-	cp node_modules/mermaid/dist/mermaid.min.js docs/vendor/
-	cp node_modules/katex/dist/katex.min.js node_modules/katex/dist/katex.min.css docs/vendor/katex/
+	cp node_modules/katex/dist/katex.min.css docs/vendor/katex/
 	cp node_modules/katex/dist/fonts/*.woff2 docs/vendor/katex/fonts/
 	cp node_modules/minisearch/dist/umd/index.js docs/vendor/minisearch.js
 	# A module does not load from a folder; a script does.

@@ -1,4 +1,4 @@
-"""Find a Chromium, or install one: for the browser tests, and to draw the diagrams of books.
+"""Find a Chromium, or install one, for the browser tests.
 
 Order: one that is there; Debian's package (as root, or by a sudo that asks nothing);
 Playwright's own.

@@ -20,7 +20,7 @@ from qa.words import WORDS
 def finish(site: Site, folder: Path, address: str, served: bool) -> None:
     """See qa.finish.folder. Raises Failures."""
     languages = [_language(site, name) for name in LANGUAGES]
-    if failures := Folder(folder, languages, address, served, site.memo).finish():
+    if failures := Folder(folder, languages, address, served, site.memo, site.drawings).finish():
         raise Failures(failures)
 
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from qa import LANGUAGES, files, tree
-from qa.check import accounts, links, markdown
+from qa.check import accounts, drawings, links, markdown
 from qa.check import pages as checks
 from qa.check.accounts import Accountant
 from qa.check.verdicts import Verdicts
+from qa.drawing.drawings import Drawings
 from qa.failures import Failure, Failures
 from qa.pages import (
     changes,
@@ -56,14 +58,19 @@ def prepare(project: Project, only: str = "", sync: bool = False) -> Site:
     everything = [page for versions in found.values() for page in versions.values()]
     if only and only not in found:
         raise Failures([Failure(project.docs, 1, f"there is no page {only}")])
-    runs = _run(project, books, found, failures, only)
+    checked = [page for page in everything if page.name.startswith(only)]
+    drawn = Drawings(project.memo.folder)
+    with ThreadPoolExecutor(1) as beside:
+        # One process draws while others run the examples.
+        drawing = beside.submit(drawings.check, checked, drawn)
+        runs = _run(project, books, found, failures, only)
+        failures += drawing.result()
     questions = questions or Corpus(project.docs / "corpus.yml", {}, {})
     if questions.documents:
         failures += corpus.link_answers(questions, everything)
         if all(page.lines for page in everything):
             failures += corpus.check_open(questions)
     glossary = glossary or Terms(project.docs / "terms.yml", {})
-    checked = [page for page in everything if page.name.startswith(only)]
     account, faults = _check_code(project, books, checked)
     results = {name: result for name, result in runs.results.items() if name in books}
     compared = compared or Comparison(project.docs / "comparison.yml")
@@ -71,7 +78,17 @@ def prepare(project: Project, only: str = "", sync: bool = False) -> Site:
     downloads = tuple(lists.downloads_by_kind(files.below(project.downloads, "*.*")).values())
     memo = project.memo
     site = Site(
-        questions, glossary, found, books, results, account, compared, changed, downloads, memo
+        questions,
+        glossary,
+        found,
+        books,
+        results,
+        account,
+        compared,
+        changed,
+        downloads,
+        memo,
+        drawn,
     )
     failures += faults
     failures += tree.misplaced_pages(project.docs, LANGUAGES)

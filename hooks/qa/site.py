@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+from qa.drawing.drawings import Drawings
 from qa.memo import Memo
 from qa.pages import related
 from qa.pages.account import Account
@@ -31,6 +32,7 @@ class Site:
     changes: Changes
     downloads: tuple[Path, ...]
     memo: Memo
+    drawings: Drawings
     by_path: dict[Path, Page] = field(init=False)
 
     def __post_init__(self) -> None:

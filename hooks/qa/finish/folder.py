@@ -11,8 +11,9 @@ from textwrap import shorten
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
+from qa.drawing.drawings import Drawings
 from qa.failures import Failure
-from qa.finish import search_index
+from qa.finish import drawings, search_index
 from qa.finish.addresses import address_of, relative
 from qa.finish.languages import with_languages
 from qa.finish.policy import known_scripts, names_charset, scripts_in, with_policy
@@ -63,6 +64,7 @@ class Folder:
     address: str
     served: bool
     memo: Memo
+    drawings: Drawings
     failures: list[Failure] = field(default_factory=list)
 
     def finish(self) -> list[Failure]:
@@ -81,7 +83,7 @@ class Folder:
             self.failures += subject.check(parts[2])
             self.failures += _scripts_in_article(parts[2], subject)
             article = self._article(parts[2], language, file, subject)
-            page = parts[1] + article["html"] + parts[3]
+            page = parts[1] + self._drawn(article["html"], subject) + parts[3]
             if subject.is_found:
                 address = address_of(file, self.served)
                 entry = Entry(address, subject.about, subject.boost, article["sections"])
@@ -105,6 +107,16 @@ class Folder:
             return {"html": link_first_uses(inside, terms, way), "sections": sections(inside)}
 
         return self.memo.get("finished article", "\0".join((repr(terms), way, inside)), work_out)
+
+    def _drawn(self, article: str, subject: Subject) -> str:
+        sketches = drawings.sketches(article)
+        self.drawings.draw(sketches)
+        for sketch in sketches:
+            if reason := self.drawings.known[sketch].reason:
+                # What an author wrote was checked before: this comes out of a run, or of a list.
+                reason = f"holds what cannot be drawn: {reason}: {shorten(sketch.source, 60)}"
+                self.failures.append(Failure(subject.source, 1, reason, code="cannot-draw"))
+        return drawings.put_in(article, self.drawings.known)
 
     def _versions(self, language: Language, file: str) -> tuple[dict[str, str], dict[str, str]]:
         """By language, where this page stands in it, for machines and for readers."""

@@ -7,9 +7,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from qa import LANGUAGES, browser, root_of
+from qa import LANGUAGES, root_of
 from qa.adapters.mkdocs import pages_in_order
-from qa.offline import archives, drawings
+from qa.offline import archives
 from qa.offline.book import Book
 from qa.words import WORDS
 
@@ -18,10 +18,6 @@ NOT_IN_BOOKS = ("index", "about/", "contributing/", "questions/")
 
 
 def main(site: Path, target: Path) -> int:
-    chromium = browser.find()
-    if chromium is None:
-        print("no Chromium to draw the diagrams of the books with: run python -m qa.browser")
-        return 1
     site = site.resolve()
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir(parents=True)
@@ -30,12 +26,11 @@ def main(site: Path, target: Path) -> int:
     address, pages_of_site = pages_in_order(Path("mkdocs.yml"))
     names = tuple(name for name in pages_of_site if not name.startswith(NOT_IN_BOOKS))
     hosted = "" if "127.0.0.1" in address else address
+    style = (site / "assets" / "diagrams.css").read_text(encoding="utf-8")
     with tempfile.TemporaryDirectory() as folder:
         for language in LANGUAGES:
             root = site / root_of(language)
-            pages = [root / f"{name}.html" for name in names]
-            drawn = drawings.draw(pages, Path(folder, language, "drawings"), chromium)
-            book = Book(WORDS[language].site, language, root, names, drawn, hosted)
+            book = Book(WORDS[language].site, language, root, names, style, hosted)
             book.write(target / f"{NAME}-{language}.epub", Path(folder, language))
     for file in sorted(target.iterdir()):
         print(f"{file} ({file.stat().st_size / 1e6:.1f} MB)")

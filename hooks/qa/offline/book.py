@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import posixpath
+import re
 import uuid
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urljoin, urlsplit
@@ -21,6 +21,9 @@ LEFT_OUT = (
     "//script | //button | //*[contains(@class, 'headerlink')]"
     " | //img[contains(@src, '#only-dark')]"
 )
+# From the text: the parser of HTML knows no capitals in the names of attributes.
+DIAGRAM = re.compile(r'<div class="qa-diagram">(<svg.*?</svg>)</div>', re.DOTALL)
+VARIABLE = re.compile(r"var\([\w-]+, *([^()]+)\)")
 STYLE = """\
 pre { font-size: 0.75em; white-space: pre-wrap; overflow-wrap: anywhere; }
 table { border-collapse: collapse; font-size: 0.85em; }
@@ -38,7 +41,7 @@ class Book:
     language: str
     root: Path
     names: tuple[str, ...]
-    drawings: Mapping[Path, list[Path]]
+    diagram_style: str
     address: str = ""
 
     def write(self, target: Path, work: Path) -> None:
@@ -72,15 +75,22 @@ class Book:
 
     def _chapter(self, name: str, work: Path) -> HtmlElement:
         page = self.root / f"{name}.html"
-        article: HtmlElement = html.parse(page).getroot().find(".//article")
+        text = page.read_text(encoding="utf-8")
+        article: HtmlElement = html.document_fromstring(text).find(".//article")
         for element in article.xpath(LEFT_OUT):
             element.drop_tree()
-        for diagram, picture in zip(
-            article.xpath("//pre[@class='qa-diagram']"), self.drawings.get(page, []), strict=True
+        for diagram, svg in zip(
+            article.xpath("//div[@class='qa-diagram']"), DIAGRAM.findall(text), strict=True
         ):
-            image = html.Element("img", src=str(picture), alt=_heading_above(diagram))
+            file = work / f"{_identifier(name, diagram[0].get('id'))}.svg"
+            file.write_text(self._standing_alone(svg), encoding="utf-8")
+            image = html.Element("img", src=str(file), alt=diagram[0].get("aria-label"))
             diagram.getparent().replace(diagram, image)
             image.tail = diagram.tail
+        for formula in article.xpath("//*[@class='arithmatex']"):
+            source = formula.findtext(".//annotation")
+            formula[:] = []
+            formula.text = f"\\[{source}\\]" if formula.tag == "div" else f"\\({source}\\)"
         for image in article.iter("img"):
             image.set("src", _embeddable(page, image.get("src"), work))
         for element in article.xpath("//*[@id]"):
@@ -91,6 +101,12 @@ class Book:
         for link in article.xpath("//a[@href]"):
             self._lead(link, name)
         return article
+
+    def _standing_alone(self, svg: str) -> str:
+        """A file, whose colours are those of a light page."""
+        style = VARIABLE.sub(r"\1", self.diagram_style)
+        start = '<svg class="qa-diagram" xmlns="http://www.w3.org/2000/svg"'
+        return svg.replace("<svg", start, 1).replace(">", f"><style>{style}</style>", 1)
 
     def _lead(self, link: HtmlElement, name: str) -> None:
         """Into the book if the target stands there, else to the hosted site, or nowhere."""
@@ -110,11 +126,6 @@ class Book:
 def _identifier(name: str, anchor: str) -> str:
     """Pages have the same anchors; a book has each once."""
     return f"{name.replace('/', '-')}--{anchor}" if anchor else name.replace("/", "-")
-
-
-def _heading_above(element: HtmlElement) -> str:
-    headings = element.xpath("preceding::*[self::h1 or self::h2 or self::h3][1]")
-    return headings[0].text_content().strip() if headings else ""
 
 
 def _move_inside(term: HtmlElement) -> None:

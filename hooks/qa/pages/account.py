@@ -18,7 +18,7 @@ class Waiver:
 
 @dataclass
 class Account:
-    """How many blocks of code there are of each sort; `diagrams` are drawn by the browser."""
+    """How many blocks of code there are of each sort; `diagrams` are drawn."""
 
     ran: int = 0
     checked: int = 0

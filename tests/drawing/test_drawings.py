@@ -9,8 +9,8 @@ from xml.etree import ElementTree
 import pytest
 
 from qa.drawing import drawings
-from qa.drawing.drawings import CannotDraw, Drawings, Sketch
-from qa.finish.drawings import put_in
+from qa.drawing.drawings import CannotDraw, Drawing, Drawings, Sketch
+from qa.finish.drawings import put_in, sketches
 
 FLOWCHART = """flowchart TD
     A["你好 <br/> 世界"] -->|"a & b"| B{"x < y?"}
@@ -52,6 +52,11 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Drawings:
     return Drawings(tmp_path_factory.mktemp("memo"))
 
 
+def one(drawings: Drawings, sketch: Sketch) -> Drawing:
+    drawings.draw([sketch])
+    return drawings.known[sketch]
+
+
 @pytest.mark.parametrize(
     ("source", "words"),
     [
@@ -61,7 +66,7 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Drawings:
     ],
 )
 def test_all_that_is_said_is_drawn(drawn: Drawings, source: str, words: list[str]) -> None:
-    found = drawn.get(Sketch("diagram", source))
+    found = one(drawn, Sketch("diagram", source))
     assert found.reason == ""
     shown = [each.strip() for each in ElementTree.fromstring(found.drawn).itertext()]
     assert set(words) <= {each.strip("[]-") for each in shown}
@@ -73,13 +78,13 @@ def test_all_that_is_said_is_drawn(drawn: Drawings, source: str, words: list[str
     ["x < y", "p < 0.05 and q > 2", "a & b", "a*b*c", "a_b_c", "1. one", "List<int>", "x <- y"],
 )
 def test_a_label_is_shown_as_it_is_written(drawn: Drawings, diagram: str, label: str) -> None:
-    found = drawn.get(Sketch("diagram", diagram.format(label)))
+    found = one(drawn, Sketch("diagram", diagram.format(label)))
     shown = "".join(ElementTree.fromstring(found.drawn).itertext())
     assert label.replace(" ", "") in shown.replace(" ", "")
 
 
 def test_a_label_that_would_be_lost_is_refused_at_its_line(drawn: Drawings) -> None:
-    found = drawn.get(Sketch("diagram", "stateDiagram-v2\n  a --> b\n  b --> c: http://x.y"))
+    found = one(drawn, Sketch("diagram", "stateDiagram-v2\n  a --> b\n  b --> c: http://x.y"))
     assert (found.line, found.drawn) == (3, "")
 
 
@@ -107,7 +112,7 @@ def test_a_label_that_would_be_lost_is_refused_at_its_line(drawn: Drawings) -> N
     ],
 )
 def test_a_label_is_text(drawn: Drawings, diagram: str, label: str) -> None:
-    found = drawn.get(Sketch("diagram", diagram.format(label)))
+    found = one(drawn, Sketch("diagram", diagram.format(label)))
     if found.reason:
         return
     for element in ElementTree.fromstring(found.drawn).iter():
@@ -120,7 +125,7 @@ def test_a_label_is_text(drawn: Drawings, diagram: str, label: str) -> None:
 
 
 def test_no_page_of_a_formula_names_another_host(drawn: Drawings) -> None:
-    found = drawn.get(Sketch("formula", r"\text{<script src=https://example.com>} \& x"))
+    found = one(drawn, Sketch("formula", r"\text{<script src=https://example.com>} \& x"))
     assert found.drawn and "<script" not in found.drawn
 
 
@@ -128,11 +133,11 @@ def test_what_is_remembered_starts_no_process(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sketch = Sketch("formula", "x^2")
-    first = Drawings(tmp_path).get(sketch)
+    first = one(Drawings(tmp_path), sketch)
     monkeypatch.setattr(drawings, "NODE", tmp_path / "nothing")
-    assert Drawings(tmp_path).get(sketch) == first
+    assert one(Drawings(tmp_path), sketch) == first
     with pytest.raises(CannotDraw):
-        Drawings(tmp_path).get(Sketch("formula", "x^3"))
+        one(Drawings(tmp_path), Sketch("formula", "x^3"))
 
 
 @pytest.mark.parametrize("limit", ["time", "memory"])
@@ -150,8 +155,8 @@ def test_one_that_takes_too_much_does_not_take_the_others_with_it(
     drawn = Drawings()
     fine = [Sketch("formula", "x"), Sketch("formula", "y")]
     drawn.draw([fine[0], hostile, fine[1]])
-    assert drawn.get(hostile).reason
-    assert all(drawn.get(each).drawn for each in fine)
+    assert one(drawn, hostile).reason
+    assert all(one(drawn, each).drawn for each in fine)
 
 
 def test_ids_are_each_on_a_page_once(drawn: Drawings) -> None:
@@ -159,7 +164,8 @@ def test_ids_are_each_on_a_page_once(drawn: Drawings) -> None:
         "<h2>One &amp; all</h2>"
         + '<pre class="qa-diagram"><code>flowchart TD\n A--&gt;B</code></pre>' * 2
     )
-    html = put_in(page, lambda sketch: drawn.get(sketch).drawn)
+    drawn.draw(sketches(page))
+    html = put_in(page, drawn.known)
     ids = re.findall(r' id="([^"]+)"', html)
     assert len(ids) == len(set(ids)) == 4
     assert set(re.findall(r"url\(#([^)]+)\)", html)) < set(ids)

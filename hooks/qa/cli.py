@@ -75,9 +75,8 @@ def _shard(text: str) -> tuple[int, int]:
 
 def _run_shard(project: Project, number: int, shards: int) -> None:
     runs = run_shard(project, number, shards)
-    print(
-        f"shard {number}/{shards}: {len(runs.results)} examples, of which {runs.executed} ran now"
-    )
+    counts = f"{len(runs.results)} examples, of which {len(runs.ran)} ran now"
+    print(f"shard {number}/{shards}: {counts}")
     if runs.failures:
         raise Failures(runs.failures)
 

@@ -103,7 +103,7 @@ def prepare(project: Project, only: str = "", sync: bool = False) -> Site:
     if failures:
         raise Failures(failures)
     log.info(
-        f"Examples: {len(results)}, of which {runs.executed} ran now; "
+        f"Examples: {len(results)}, of which {len(runs.ran & results.keys())} ran now; "
         f"code: {account.ran} cells and fences ran, {account.checked} fences and files checked, "
         f"{len(account.waived)} waived, {account.diagrams} diagrams; "
         f"questions: {questions.answered} of {len(questions.questions)} answered"

@@ -1,4 +1,4 @@
-"""A system that forbids user namespaces: said aloud on a desk, refused in CI."""
+"""A system that forbids user namespaces: refused, unless one setting allows it, which is said."""
 
 from __future__ import annotations
 
@@ -14,10 +14,13 @@ from tests.project import SampleProject
 FORBID = "echo 0 > /proc/sys/user/max_user_namespaces && exec "
 
 
-def build(sample: SampleProject, **variables: str) -> subprocess.CompletedProcess[str]:
-    """In a user namespace in which no further one may be made, as some systems are set up."""
+def forget(sample: SampleProject) -> None:
     for path in (sample.root / ".cache/qa/results").iterdir():
         path.unlink()
+
+
+def build(sample: SampleProject, **variables: str) -> subprocess.CompletedProcess[str]:
+    """In a user namespace in which no further one may be made, as some systems are set up."""
     environment = {name: value for name, value in os.environ.items() if name != "CI"}
     return subprocess.run(
         ["unshare", "--map-root-user", "sh", "-c", f"{FORBID}{sys.executable} -m mkdocs build"],
@@ -32,9 +35,10 @@ def build(sample: SampleProject, **variables: str) -> subprocess.CompletedProces
 def test_a_build_without_isolation_warns_and_leaves_nothing(
     sample: SampleProject, tmp_path: Path
 ) -> None:
+    forget(sample)
     temporary = tmp_path / "temporary"
     temporary.mkdir()
-    done = build(sample, TMPDIR=str(temporary))
+    done = build(sample, TMPDIR=str(temporary), QA_WITHOUT_ISOLATION="1")
     assert done.returncode == 0, done.stderr
     assert "WARNING: examples run WITHOUT isolation" in done.stderr
     assert "new namespaces: " in done.stderr
@@ -46,16 +50,36 @@ def test_a_build_without_isolation_warns_and_leaves_nothing(
 def test_faults_are_found_without_isolation_too(sample: SampleProject, fault: str) -> None:
     line = sample.replace("notebooks/training/sum.py", "import pandas as pd", fault)
     sample.sync()
-    done = build(sample)
+    done = build(sample, QA_WITHOUT_ISOLATION="1")
     assert done.returncode == 1
     assert f'notebooks/training/sum.py:{line}: cell "table": ' in done.stderr
 
 
-def test_ci_refuses_to_run_without_isolation(sample: SampleProject) -> None:
+@pytest.mark.parametrize(
+    "variables",
+    [{}, {"CI": "true"}, {"CI": "1"}, {"CI": ""}, {"QA_WITHOUT_ISOLATION": ""}]
+    + [{"QA_WITHOUT_ISOLATION": value} for value in ("0", "true", "no")],
+    ids=str,
+)
+def test_it_is_refused(sample: SampleProject, variables: dict[str, str]) -> None:
+    forget(sample)
     before = sample.path("site/index.html").read_bytes()
-    done = build(sample, CI="true")
+    done = build(sample, **variables)
     assert done.returncode == 1
-    assert (
-        "CI refuses to run examples without isolation: [Errno 28] new namespaces: " in done.stderr
-    )
+    assert "examples cannot be isolated here: [Errno 28] new namespaces: " in done.stderr
     assert sample.path("site/index.html").read_bytes() == before
+
+
+def test_a_result_made_without_isolation_serves_only_where_that_is_allowed(
+    sample: SampleProject,
+) -> None:
+    forget(sample)
+    assert build(sample, QA_WITHOUT_ISOLATION="1").returncode == 0
+    again = build(sample, QA_WITHOUT_ISOLATION="1")
+    assert "of which 0 ran now" in again.stderr
+    assert "WARNING: results made WITHOUT isolation are used: training/sum" in again.stderr
+    assert build(sample).returncode == 1, "it must run, and cannot"
+    done = sample.build()
+    assert "of which 1 ran now" in done.stderr
+    done = sample.build()
+    assert "WITHOUT" not in done.stderr

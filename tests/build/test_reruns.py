@@ -79,6 +79,17 @@ def test_files_and_imported_modules_rerun(sample: SampleProject) -> None:
     assert executed(sample) == 1, "a file of the notebook"
 
 
+def test_what_is_counted_as_run_has_run(sample: SampleProject) -> None:
+    """The code of pages and SQL files runs beside the notebook, and is no example of its own."""
+    for language in ("zh", "en"):
+        page = f"docs/{language}/training/sum.md"
+        fences = "``` python\nassert 1 + 1 == 2\n```\n\n``` sql\nSELECT 1;\n```\n"
+        sample.write(page, sample.path(page).read_text() + "\n" + fences)
+    stderr = sample.build().stderr
+    assert "Running 2 examples here" in stderr
+    assert "Examples: 1, of which 0 ran now; code: 5 cells and fences ran, 2 fences" in stderr
+
+
 def test_a_failure_is_not_stored(sample: SampleProject) -> None:
     sample.replace(NOTEBOOK, "assert total == 2", "assert total == 3")
     sample.sync()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import shutil
+import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -43,13 +45,6 @@ def other_python(part: str) -> Callable[[pytest.MonkeyPatch], None]:
     return lambda patch: patch.setattr(environment, "python", lambda: python | {part: "another"})
 
 
-@pytest.fixture
-def fresh_engine() -> Iterator[None]:
-    key._engine.cache_clear()
-    yield
-    key._engine.cache_clear()
-
-
 @pytest.mark.parametrize(
     ("change", "reruns"),
     [
@@ -64,7 +59,6 @@ def fresh_engine() -> Iterator[None]:
         pytest.param(other_python("machine"), True, id="processor family"),
     ],
 )
-@pytest.mark.usefixtures("fresh_engine")
 def test_environment(
     sample: project.SampleProject,
     monkeypatch: pytest.MonkeyPatch,
@@ -72,7 +66,6 @@ def test_environment(
     reruns: bool,
 ) -> None:
     before = key_of(sample)
-    key._engine.cache_clear()
     change(monkeypatch)
     assert (key_of(sample) != before) == reruns
 
@@ -108,19 +101,62 @@ def test_what_the_author_writes(
     assert (key_of(sample) != before) == reruns
 
 
-@pytest.mark.usefixtures("fresh_engine")
-def test_the_engine(
-    sample: project.SampleProject, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    before = key_of(sample)
-    shutil.copytree(Path(key.__file__).parent, tmp_path / "engine")
-    monkeypatch.setattr(key, "__file__", str(tmp_path / "engine" / "key.py"))
-    key._engine.cache_clear()
-    assert key_of(sample) == before
-    with (tmp_path / "engine" / "cells.py").open("a") as file:
-        file.write("# another\n")
-    key._engine.cache_clear()
-    assert key_of(sample) != before
+def engine_with(folder: Path, name: str, change: Callable[[str], str]) -> str:
+    """Digest of a copy of the engine with one file changed."""
+    shutil.copytree(key.PACKAGE, folder, ignore=shutil.ignore_patterns("__pycache__"))
+    path = folder / name
+    text = path.read_text() if path.exists() else ""
+    changed = change(text)
+    assert changed != text
+    path.write_text(changed)
+    return key.engine(folder)
+
+
+def with_comments(text: str) -> str:
+    """A comment, more lines, and another docstring of the module and of the first function."""
+    head, marks, rest = text.partition('"""')
+    assert not head and marks
+    lines = f'"""Another. {rest}'.replace("\nfrom __future__", "\n\n# why\nfrom __future__", 1)
+    return re.sub(r"(\ndef .*:\n)", r'\1    """Said."""\n', lines, count=1) + "# end\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "counts"),
+    [
+        ("run/inside/cells.py", lambda text: f"{text}x = 1\n", True),
+        ("run/inside/supervisor.py", lambda text: text.replace("TICK = 0.1", "TICK = 0.2"), True),
+        ("run/inside/variables.py", lambda text: text.replace('"C.UTF-8"', '"C"'), True),
+        ("run/inside/matplotlibrc", lambda text: text.replace("7, 3.5", "7, 4"), True),
+        ("run/inside/new.py", lambda _: "x = 1\n", True),
+        ("run/protocol.py", lambda text: f"{text}x = 1\n", True),
+        ("printable.py", lambda text: f"{text}x = 1\n", True),
+        ("run/inside/cells.py", with_comments, False),
+        ("run/inside/server.py", with_comments, False),
+        ("run/protocol.py", with_comments, False),
+        ("run/inside/guards.py", lambda text: text.replace("\n\n\n", "\n\n\n\n\n"), False),
+        ("run/local.py", lambda text: f"{text}# a comment\n", False),
+        ("run/report.py", lambda text: f"{text}x = 1\n", False),
+        ("run/runs.py", lambda text: f"{text}x = 1\n", False),
+        ("run/outputs.py", lambda text: f"{text}x = 1\n", False),
+        ("pages/render.py", lambda text: f"{text}x = 1\n", False),
+        ("run/new.py", lambda _: "x = 1\n", False),
+    ],
+)
+def test_the_engine(tmp_path: Path, name: str, change: Callable[[str], str], counts: bool) -> None:
+    assert (engine_with(tmp_path / "qa", name, change) != key.engine()) == counts
+
+
+def test_all_that_runs_in_the_sandbox_counts() -> None:
+    code = "import sys, qa.run.inside.server; print(*(m for m in sys.modules if m[:3] == 'qa.'))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    beside = {name.removesuffix(".py").replace("/", ".") for name in key.BESIDE}
+    rest = {name for name in done.stdout.split() if not name.startswith("qa.run.inside")}
+    assert rest == {"qa.run", *(f"qa.{name}" for name in beside)}
+
+
+def test_what_ran_without_isolation_has_another_key(sample: project.SampleProject) -> None:
+    book = notebooks.read(sample.path(NOTEBOOK))
+    assert key.result_key(book, isolated=False) != key.result_key(book, isolated=True)
 
 
 def test_the_environment_is_read_anew_when_it_changes(

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from qa import LANGUAGES
 from qa.check import Checker, CheckerFailed, checker_for_fence, checker_for_file
 from qa.check.verdicts import Verdicts
 from qa.failures import Failure, Failures
@@ -91,8 +92,10 @@ class Accountant:
                 self.account.waived.append(Waiver(page.path, fence.line, language, reason))
                 if not reason.strip():
                     yield fence.line, f'fence "{language}": say why nothing checks it'
-            case Fate.RUN:
+            case Fate.RUN if page.language == LANGUAGES[0]:
                 self.account.ran += 1
+            case Fate.RUN:  # it must be the same code, which ran once for all languages
+                self.account.checked += 1
             case Fate.CHECKED:
                 yield from self._faults_of_code(fence)
 

@@ -24,8 +24,13 @@ from qa.run.store import Result
 
 
 @contextmanager
-def cluster_executor(address: str) -> Iterator[Callable[[Notebook], Future[Result]]]:
-    """`address` is that of a scheduler, tcp://host:port. Raises Failures if none answers."""
+def cluster_executor(
+    address: str, allowed: bool = False
+) -> Iterator[Callable[[Notebook], Future[Result]]]:
+    """`address` is that of a scheduler, tcp://host:port. Raises Failures if none answers.
+
+    `allowed`: whether a worker that cannot isolate may run examples all the same.
+    """
     try:
         from distributed import Client
     except ImportError as error:
@@ -39,20 +44,20 @@ def cluster_executor(address: str) -> Iterator[Callable[[Notebook], Future[Resul
     with client:
         executor = client.get_executor(pure=False)
         try:
-            yield lambda book: executor.submit(run_on_worker, book, key_parts(book))
+            yield lambda book: executor.submit(run_on_worker, book, key_parts(book), allowed)
         except BaseException:
             executor.shutdown(wait=False)
             raise
 
 
-def run_on_worker(notebook: Notebook, parts: dict[str, Any]) -> Result:
+def run_on_worker(notebook: Notebook, parts: dict[str, Any], allowed: bool = False) -> Result:
     """`parts` are those of the key on the builder's machine. Raises Failures."""
     own = key_parts(notebook)
     if differing := _differences(parts, own):
         reason = f"a worker of the cluster differs: {', '.join(differing)}"
         raise Failures([Failure(notebook.path, 1, reason)])
     server = local_server(_folder())
-    return run(notebook, server, runs.must_isolate(server))
+    return run(notebook, server, runs.must_isolate(server, allowed))
 
 
 @cache

@@ -2,51 +2,65 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import json
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from qa.memo import digest_of
 from qa.run import environment
 from qa.run.notebook import Notebook
 
+PACKAGE = Path(__file__).parents[1]
+BESIDE = ("run/protocol.py", "printable.py")
+"""What the code in `run/inside` imports of the rest."""
+DISTRIBUTIONS = (
+    *("ipython", "markdown-it-py", "matplotlib-inline", "mdit-py-plugins", "nh3", "pillow"),
+)
+"""Those whose version can show in a result whatever the example imports."""
+
 
 @cache
-def _engine() -> str:
-    """Digest of this package's code that runs notebooks, and of the shell it runs them in."""
-    code = digest_of(
-        [
-            path
-            for path in Path(__file__).parent.rglob("*")
-            if path.is_file() and path.suffix != ".pyc"
-        ]
-    )
-    kept = {
-        "ipython": "",
-        "markdown-it-py": "",
-        "matplotlib-inline": "",
-        "mdit-py-plugins": "",
-        "nh3": "",
-        "pillow": "",
-    }
-    return code + json.dumps(environment.with_requirements(kept))
+def engine(package: Path = PACKAGE) -> str:
+    """Digest of the engine, the package `qa`, as far as it runs in the sandbox."""
+    digest = hashlib.sha256()
+    inside = [path for path in (package / "run/inside").iterdir() if path.is_file()]
+    for path in sorted([*inside, *(package / name for name in BESIDE)]):
+        content = path.read_bytes()
+        said = essence(content.decode()) if path.suffix == ".py" else content.hex()
+        digest.update(f"{path.name}\0{said}\0".encode())
+    return digest.hexdigest()
 
 
-def key_parts(notebook: Notebook) -> dict[str, Any]:
-    """All that a result depends on, in JSON form.
+class _Silent(ast.NodeTransformer):
+    """Takes out docstrings, and strings behind what they explain."""
+
+    def visit_Expr(self, node: ast.Expr) -> ast.Expr | None:
+        said = isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+        return None if said else node
+
+
+def essence(source: str) -> str:
+    """Python without comments and docstrings, and wherever it stands."""
+    return ast.dump(_Silent().visit(ast.parse(source)))
+
+
+def key_parts(notebook: Notebook, isolated: bool = True) -> dict[str, Any]:
+    """All that a result depends on, in JSON form. `isolated`: whether it ran shut in.
 
     Markdown cells, comments between cells and the position of a cell in its file do not count, so
     touching prose never reruns code. All final scalars are stored, so neither does another `{{ }}`.
     """
     distributions = environment.imported_distributions(notebook.facts.modules)
     distributions |= environment.called_distributions(notebook.facts.words)
+    shown = environment.with_requirements(dict.fromkeys(DISTRIBUTIONS, ""))
     return {
         "notebook": notebook.name,
-        "engine": _engine(),
+        "engine": engine(),
+        "isolated": isolated,
         "environment": environment.python(),
-        "distributions": environment.with_requirements(distributions),
+        "distributions": shown | environment.with_requirements(distributions),
         "cells": [[cell.name, cell.source, cell.tags, cell.raises] for cell in notebook.code],
         "files": {
             name: hashlib.sha256(file.content).hexdigest() for name, file in notebook.files.items()
@@ -55,6 +69,7 @@ def key_parts(notebook: Notebook) -> dict[str, Any]:
     }
 
 
-def result_key(notebook: Notebook) -> str:
+def result_key(notebook: Notebook, isolated: bool = True) -> str:
     """64 hexadecimal digits."""
-    return hashlib.sha256(json.dumps(key_parts(notebook), sort_keys=True).encode()).hexdigest()
+    parts = json.dumps(key_parts(notebook, isolated), sort_keys=True)
+    return hashlib.sha256(parts.encode()).hexdigest()

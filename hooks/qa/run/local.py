@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import atexit
-import os
 import socket
 import subprocess
 import sys
 import tempfile
 import threading
 import weakref
-from collections.abc import Iterable
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -18,23 +16,12 @@ from typing import IO
 
 from qa.failures import Failure, Failures
 from qa.run import protocol
+from qa.run.inside.libraries import group_of
+from qa.run.inside.variables import variables
 from qa.run.protocol import Load, Run
 
 SERVER = "qa.run.inside.server"
 LINES_OF_TROUBLE = 12
-NEEDS = {"torch": {"opacus"}}
-"""Libraries that import a large one."""
-
-
-LARGE = ("torch",)
-"""Libraries that make each fork slower and take seconds to load: their users have a process of
-their own, so that all others need not wait."""
-
-
-def group_of(modules: Iterable[str]) -> str:
-    """The library in LARGE that the modules need, or nothing."""
-    tops = {name.partition(".")[0] for name in modules}
-    return next((name for name in LARGE if name in tops or tops & NEEDS.get(name, set())), "")
 
 
 @cache
@@ -64,11 +51,15 @@ class LocalServer:
         """Begin a run; its messages arrive as lines. Closing the socket ends the run."""
         ours, theirs = socket.socketpair()
         with self._lock, theirs:
-            control = self._process_of(group_of(asked.modules)).control
+            control = self._process_of(group_of(asked.libraries)).control
             socket.send_fds(control, [b"."], [theirs.fileno()])
             self._runs.add(ours)
         ours.sendall(protocol.encode(asked))
         return ours
+
+    def processes(self) -> list[subprocess.Popen[bytes]]:
+        """Those that serve, whether or not they still live."""
+        return [each.process for each in self._processes.values()]
 
     def stop_runs(self) -> None:
         """End all runs under way, in whatever thread; they fail."""
@@ -85,7 +76,10 @@ class LocalServer:
 
     def _process_of(self, group: str) -> _Process:
         """The process that serves `group`, started if there is none or it died."""
-        if group not in self._processes or self._processes[group].process.poll() is not None:
+        known = self._processes.get(group)
+        if known and known.process.poll() is not None:
+            self._processes.pop(group).close()
+        if group not in self._processes:
             self._processes[group] = _Process(self.cache)
         return self._processes[group]
 
@@ -102,7 +96,8 @@ class _Process:
         with theirs, tempfile.TemporaryFile() as trouble:
             self.process = subprocess.Popen(
                 [sys.executable, "-P", "-m", SERVER, str(theirs.fileno()), str(fonts)],
-                env=_environment(home, fonts),
+                env=variables(home, fonts),
+                cwd="/",  # it is nobody's
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
@@ -128,24 +123,3 @@ class _Process:
     def close(self) -> None:
         self.control.close()
         self.process.wait()
-
-
-def _environment(home: Path, fonts: Path) -> dict[str, str]:
-    """Nothing of the builder's own variables but what a program needs to be found."""
-    here = Path(__file__).parent
-    return {
-        "PATH": os.pathsep.join([str(Path(sys.executable).parent), "/usr/local/bin:/usr/bin:/bin"]),
-        "HOME": str(home),
-        "TMPDIR": tempfile.gettempdir(),
-        "LANG": "C.UTF-8",
-        "MATPLOTLIBRC": str(here / "inside" / "matplotlibrc"),
-        "MPLBACKEND": "module://matplotlib_inline.backend_inline",
-        "MPLCONFIGDIR": str(fonts),
-        # Two threads on a busy machine are many times slower than one.
-        "OMP_NUM_THREADS": "1",
-        "OPENBLAS_NUM_THREADS": "1",
-        "PYTHONHASHSEED": "0",
-        # Matplotlib writes this date, not today's, into its files.
-        "SOURCE_DATE_EPOCH": "0",
-        "TORCH_CPP_LOG_LEVEL": "ERROR",
-    }

@@ -83,16 +83,16 @@ class Example(Part, frozen=True):
 
 
 class Load(Message, frozen=True):
-    """Import `modules` now, so that a later run need not wait."""
+    """Import these libraries now, so that a later run need not wait."""
 
-    modules: tuple[str, ...]
+    libraries: tuple[str, ...]
 
 
 class Run(Message, frozen=True):
-    """Run an example in a process forked after `modules` were imported."""
+    """Run an example in a process forked after these libraries were imported."""
 
     example: Example
-    modules: tuple[str, ...]
+    libraries: tuple[str, ...]
     limits: Limits
     isolate: bool
 

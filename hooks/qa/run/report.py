@@ -15,6 +15,7 @@ from typing import Any
 from qa.failures import Failure, Failures
 from qa.printable import printable
 from qa.run import environment, outputs, protocol
+from qa.run.inside.libraries import libraries_of
 from qa.run.inside.safe import UnsafeOutput
 from qa.run.local import LocalServer
 from qa.run.notebook import Cell, Notebook
@@ -40,6 +41,8 @@ from qa.run.protocol import (
 )
 from qa.run.store import CellResult, Result, Scalar
 
+MOST_DIGITS = 1000
+"""Of a value."""
 FRAME = re.compile(r'^  File "([^"]+)", line (\d+) in ', re.M)
 """A line of faulthandler's."""
 NAMES_OF_ERRORS = {
@@ -67,7 +70,7 @@ def run(notebook: Notebook, server: LocalServer, isolate: bool = True) -> Result
     clock = time.perf_counter()
     report = _Report(notebook)
     limits = limits_of(notebook.seconds)
-    asked = Run(_example(notebook), installed_imports(notebook), limits, isolate)
+    asked = Run(_example(notebook), libraries_of(notebook.facts.imports), limits, isolate)
     with server.start(asked) as connection:
         try:
             for message in messages(connection):
@@ -88,6 +91,7 @@ def run(notebook: Notebook, server: LocalServer, isolate: bool = True) -> Result
         system=f"{environment.python()['system']} {environment.python()['machine']}",
         processor=environment.processor(),
         distributions=environment.imported_distributions(notebook.facts.modules),
+        isolated=isolate,
     )
 
 
@@ -95,12 +99,6 @@ def _example(notebook: Notebook) -> Example:
     code = tuple(protocol.Cell(cell.source, cell.line, cell.must_raise) for cell in notebook.code)
     files = {name: file.content for name, file in notebook.files.items()}
     return Example(notebook.label, notebook.text, code, files)
-
-
-def installed_imports(notebook: Notebook) -> tuple[str, ...]:
-    """Modules of installed distributions that the notebook and its own modules import."""
-    known = environment.installed().modules
-    return tuple(name for name in notebook.facts.imports if name.partition(".")[0] in known)
 
 
 def messages(connection: socket.socket) -> Iterator[FromSupervisor]:
@@ -126,6 +124,7 @@ class _Report:
         self.done = False
         self.failures: list[Failure] = []
         cells = range(len(notebook.code))
+        self._began = time.perf_counter()
         self._expected: Iterator[Any] = iter(
             [*((kind, cell) for cell in cells for kind in (Starts, Ran)), (Done, None)]
         )
@@ -151,6 +150,8 @@ class _Report:
 
     def _take_ran(self, ran: Ran) -> None:
         cell, error = self.notebook.code[ran.cell], ran.error
+        if ran.seconds > time.perf_counter() - self._began:
+            raise ValueError("a cell that took longer than the run")
         self._add_faults(ran.faults, cell)
         if error and not cell.must_raise:
             self._add_error(cell, error, ran.outputs)
@@ -162,6 +163,8 @@ class _Report:
             shown = outputs.from_run(ran.outputs, error)
         except UnsafeOutput as problem:
             self._add(cell, str(problem))
+        except Exception as problem:  # decoders raise what they like
+            self._add(cell, f"its output cannot be shown: {problem!r}")
         else:
             self.cells[cell.name or f"line {cell.line}"] = CellResult(ran.seconds, shown)
 
@@ -236,10 +239,15 @@ class _Report:
 
 
 def _scalar(value: protocol.Value) -> Scalar:
-    """Raises ValueError or ArithmeticError for digits that are none."""
-    if isinstance(value, str):
-        return printable(value)
-    return Decimal(value.decimal) if isinstance(value, Exact) else value
+    """Raises ValueError or ArithmeticError for what is none, or too large to be written out."""
+    if isinstance(value, Exact):
+        exact = Decimal(value.decimal)
+        if exact.is_finite() and abs(exact.adjusted()) > MOST_DIGITS:
+            raise ValueError("a number of too many digits")
+        return exact
+    if isinstance(value, int) and abs(value) >= 10**MOST_DIGITS:
+        raise ValueError("a number of too many digits")
+    return printable(value) if isinstance(value, str) else value
 
 
 def _name(error: Error) -> str:

@@ -9,35 +9,38 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 
 from qa.failures import Failure, Failures, fault_in_build
 from qa.run import durations
+from qa.run.inside.libraries import group_of, libraries_of
 from qa.run.key import result_key
-from qa.run.local import LocalServer, group_of, local_server
+from qa.run.local import LocalServer, local_server
 from qa.run.notebook import Notebook
 from qa.run.protocol import Load
-from qa.run.report import installed_imports, run
+from qa.run.report import run
 from qa.run.store import Result, Store
 
 log = logging.getLogger("mkdocs.qa")
+
+WITHOUT_ISOLATION = "QA_WITHOUT_ISOLATION"
+"""The variable that as 1 allows what is otherwise refused: to run examples as the builder."""
 
 Submit = Callable[[Notebook], "Future[Result]"]
 
 
 @dataclass
 class Runs:
-    """Results by notebook name, and how many of them were run now rather than found."""
+    """Results by the names of examples; `ran` are the names of those that ran now."""
 
     results: dict[str, Result] = field(default_factory=dict)
-    executed: int = 0
+    ran: set[str] = field(default_factory=set)
     failures: list[Failure] = field(default_factory=list)
 
 
 def warm_up(notebook: Notebook, folder: Path) -> None:
     """Load the libraries of a notebook that will probably run soon, in the background."""
-    local_server(folder).start(Load(installed_imports(notebook))).close()
+    local_server(folder).start(Load(libraries_of(notebook.facts.imports))).close()
 
 
 def run_all(notebooks: Iterable[Notebook], folder: Path) -> Runs:
@@ -46,42 +49,49 @@ def run_all(notebooks: Iterable[Notebook], folder: Path) -> Runs:
     `folder` is the cache, with the store in it.
     """
     store = Store(folder / "results")
-    runs = Runs()
-    missing: dict[str, str] = {}
     books = {book.name: book for book in notebooks}
-    for name, book in books.items():
-        key = result_key(book)
-        if found := store.get(key):
-            runs.results[name] = found
-        else:
-            missing[name] = key
-    if not missing:
-        return runs
-    times = folder / "durations.json"
-    order = _mixed(durations.longest_first([books[name] for name in missing], times))
-    with _executor(folder) as (where, submit):
-        log.info(f"Running {len(missing)} examples {where} ({len(runs.results)} unchanged)")
+    found = {name: _find(book, store) for name, book in books.items()}
+    runs = Runs({name: result for name, result in found.items() if result})
+    missing = [book for name, book in books.items() if not found[name]]
+    if missing:
+        _run_missing(missing, runs, store, folder / "durations.json")
+    if unshielded := [name for name, result in runs.results.items() if not result.isolated]:
+        _warn(f"results made WITHOUT isolation are used: {', '.join(unshielded)}")
+    return runs
+
+
+def _find(book: Notebook, store: Store) -> Result | None:
+    """A result that was made without isolation serves only where that is allowed."""
+    ways = (True, False) if _may_go_unshielded() else (True,)
+    return next(filter(None, (store.get(result_key(book, way)) for way in ways)), None)
+
+
+def _run_missing(missing: list[Notebook], runs: Runs, store: Store, times: Path) -> None:
+    order = _mixed(durations.longest_first(missing, times))
+    with _executor(store.folder.parent) as (where, submit):
+        log.info(f"Running {len(order)} examples {where} ({len(runs.results)} unchanged)")
         futures = {submit(book): book for book in order}
         for done, future in enumerate(as_completed(futures), 1):
             book = futures[future]
-            outcome = _collect(book, future, runs, partial(store.put, missing[book.name]))
-            log.info(f"  {book.name}: {outcome} ({done} done, {len(missing) - done} left)")
+            outcome = _collect(book, future, runs, store)
+            log.info(f"  {book.name}: {outcome} ({done} done, {len(order) - done} left)")
     with suppress(OSError):  # it only orders the next build
-        durations.note([runs.results[name] for name in missing if name in runs.results], times)
-    return runs
+        durations.note([runs.results[name] for name in runs.ran], times)
 
 
 def _mixed(order: list[Notebook]) -> list[Notebook]:
     """While the first waits for its libraries, one that needs others can already run."""
-    first = group_of(order[0].facts.imports)
-    others = [book for book in order if group_of(book.facts.imports) != first]
+    first = _group(order[0])
+    others = [book for book in order if _group(book) != first]
     begin = [order[0], *others[:1]]
     return begin + [book for book in order if book not in begin]
 
 
-def _collect(
-    book: Notebook, future: Future[Result], runs: Runs, keep: Callable[[Result], None]
-) -> str:
+def _group(book: Notebook) -> str:
+    return group_of(libraries_of(book.facts.imports))
+
+
+def _collect(book: Notebook, future: Future[Result], runs: Runs, store: Store) -> str:
     """Add one outcome to `runs`; returns it in words."""
     try:
         result = future.result()
@@ -92,13 +102,13 @@ def _collect(
         runs.failures.append(fault_in_build(error, book.path))
         return "FAILED"
     try:
-        keep(result)
+        store.put(result_key(book, result.isolated), result)
     except OSError as error:
         reason = f"passed, but its result could not be kept: {error}"
         runs.failures.append(Failure(book.path, 1, reason))
         return "NOT KEPT"
     runs.results[book.name] = result
-    runs.executed += 1
+    runs.ran.add(book.name)
     return f"{result.seconds:.1f} s, {result.peak_memory_bytes / 2**20:.0f} MiB"
 
 
@@ -108,11 +118,11 @@ def _executor(folder: Path) -> Iterator[tuple[str, Submit]]:
     if address := os.environ.get("QA_SCHEDULER"):
         from qa.run.cluster import cluster_executor
 
-        with cluster_executor(address) as submit:
+        with cluster_executor(address, _may_go_unshielded()) as submit:
             yield f"on {address}", submit
         return
     server = local_server(folder)
-    isolate = must_isolate(server)
+    isolate = must_isolate(server, _may_go_unshielded())
     cores = len(os.sched_getaffinity(0))
     with ThreadPoolExecutor(cores) as threads:
         try:
@@ -123,16 +133,22 @@ def _executor(folder: Path) -> Iterator[tuple[str, Submit]]:
             raise
 
 
-def must_isolate(server: LocalServer) -> bool:
-    """False where this system cannot isolate, which is said; in CI it is refused."""
+def _may_go_unshielded() -> bool:
+    return os.environ.get(WITHOUT_ISOLATION) == "1"
+
+
+def must_isolate(server: LocalServer, allowed: bool) -> bool:
+    """False where this system cannot isolate and `allowed` says to go on. Raises Failures."""
     problem = server.isolation_problem()
-    if problem and os.environ.get("CI") == "true":
-        reason = f"CI refuses to run examples without isolation: {problem} (see README.md)"
-        raise Failures([Failure(Path("notebooks"), 1, reason)])
+    if problem and not allowed:
+        reason = f"examples cannot be isolated here: {problem}"
+        how = f"README.md says what isolation needs, and what {WITHOUT_ISOLATION}=1 does"
+        raise Failures([Failure(Path("notebooks"), 1, reason, how, "no-isolation")])
     if problem:
-        print(
-            f"WARNING: examples run WITHOUT isolation, as you, with your files: {problem}. "
-            "Run only examples that you have read. README.md says what isolation needs.",
-            file=sys.stderr,
-        )
+        _warn(f"examples run WITHOUT isolation, as you, with your files: {problem}")
     return not problem
+
+
+def _warn(text: str) -> None:
+    """Past all settings of logging."""
+    print(f"WARNING: {text}. Use only what you have read.", file=sys.stderr)

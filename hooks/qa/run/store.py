@@ -31,7 +31,7 @@ class Result:
 
     `values` are the final scalar variables, `kinds` the type names of the others. `seconds` are on
     the clock, `processor_seconds` those of all its processes, `peak_memory_bytes` what it took
-    beside the libraries. `started` is UTC in ISO 8601.
+    beside the libraries. `started` is UTC in ISO 8601. `isolated`: whether it ran shut in.
     """
 
     notebook: str
@@ -46,6 +46,7 @@ class Result:
     system: str
     processor: str
     distributions: dict[str, str]
+    isolated: bool = True
 
 
 def _encode(value: object) -> object:

@@ -18,11 +18,9 @@ from pathlib import Path
 
 from qa.run import protocol
 from qa.run.inside import supervisor
+from qa.run.inside.libraries import LIBRARIES
 from qa.run.inside.shell import prepared_shell
 from qa.run.protocol import Ready, Run
-
-ALSO = {"torch": ("torch._dynamo",)}
-"""Modules that a library imports at its first use, at a price."""
 
 
 def serve(control: socket.socket, fonts: Path) -> None:
@@ -36,7 +34,7 @@ def serve(control: socket.socket, fonts: Path) -> None:
             return
         with socket.socket(fileno=files[0]) as connection, connection.makefile("rb") as lines:
             asked = protocol.to_server(lines.readline())
-            _load(asked.modules)
+            _load(asked.libraries)
             _freeze()
             if isinstance(asked, Run) and os.fork() == 0:
                 control.close()
@@ -44,15 +42,14 @@ def serve(control: socket.socket, fonts: Path) -> None:
                 supervisor.run_in_sandbox(connection, asked, fonts)
 
 
-def _load(modules: Iterable[str]) -> None:
+def _load(libraries: Iterable[str]) -> None:
     """Import what can be imported; what cannot fails in the run, where it is reported."""
-    for name in modules:
-        for module in (name, *ALSO.get(name, ())):
-            if module not in sys.modules:
-                try:
-                    importlib.import_module(module)
-                except Exception:
-                    sys.modules.pop(module, None)
+    for module in [module for name in libraries for module in LIBRARIES.get(name, ())]:
+        if module not in sys.modules:
+            try:
+                importlib.import_module(module)
+            except BaseException:  # whatever it raises, others wait for this process
+                sys.modules.pop(module, None)
 
 
 def _freeze() -> None:
@@ -66,4 +63,6 @@ def _freeze() -> None:
 
 
 if __name__ == "__main__":
-    serve(socket.socket(fileno=int(sys.argv[1])), Path(sys.argv[2]))
+    number, folder = sys.argv[1:]
+    sys.argv = [""]
+    serve(socket.socket(fileno=int(number)), Path(folder))

@@ -12,6 +12,7 @@ FILE = 2048
 """Bytes that the kernel needs for a file, an empty one too."""
 HELD = (b"RssAnon", b"RssFile", b"RssShmem", b"VmSwap", b"VmPTE")
 SHARE = (b"Pss", b"SwapPss")
+OF_NO_PROCESS = (b"Shmem", b"SUnreclaim", b"KernelStack", b"PageTables")
 RESAMPLE = 1.1
 """What is shared is measured anew when the processes have grown by this factor."""
 SHARE_OF_TIME = 0.05
@@ -55,9 +56,11 @@ class Memory:
         return self.peak
 
     def machine_growth(self) -> int:
-        """Bytes of shared memory, files in memory included, that the whole machine added.
+        """Bytes that the whole machine added to what it shares between processes, files in memory
+        included, and to what the kernel needs for itself.
 
-        A process can hide shared pages: it touches them and unmaps all but the first.
+        A run can hide there: it touches shared pages and unmaps all but the first, or has each of
+        its processes divide its memory into 65,000 mappings.
         """
         return _of_machine() - self._machine_before
 
@@ -84,7 +87,7 @@ def _own_share(pid: int) -> int:
 
 
 def _of_machine() -> int:
-    return _sum("/proc/meminfo", (b"Shmem",))
+    return _sum("/proc/meminfo", OF_NO_PROCESS)
 
 
 def _sum(file: str, fields: Iterable[bytes]) -> int:

@@ -292,7 +292,7 @@ class _Supervisor:
         runs = len(os.sched_getaffinity(0))  # at once, all with files in memory
         shared = self.limits.memory + runs * self.limits.disk
         if self.memory.machine_growth() > shared:
-            return f"memory limit: shared memory of the machine grew by {shared >> 20} MiB"
+            return f"memory limit: what no process owns grew by {shared >> 20} MiB"
         return ""
 
     def _ask_where(self) -> None:

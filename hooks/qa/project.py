@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 from functools import cached_property
+from importlib.metadata import version
 from pathlib import Path
-from typing import TypeVar
 
 from qa import tree
 from qa.failures import Failures
 from qa.memo import Memo, digest_of
-from qa.run import environment
-
-T = TypeVar("T")
 
 LARGEST_DOWNLOAD = 1024 * tree.MIB
-
-log = logging.getLogger("mkdocs.qa")
 
 
 @dataclass
@@ -56,4 +50,4 @@ class Project:
     def memo(self) -> Memo:
         """For what this package works out from the texts of a project."""
         code = digest_of(list(Path(__file__).parent.rglob("*.py")))
-        return Memo(self.cache / "memo", code + environment.installed().versions["jupytext"])
+        return Memo(self.cache / "memo", code + version("jupytext"))

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import astuple
 from pathlib import Path
 
-from qa import LANGUAGES, root_of
 from qa.check import article, shown
 from qa.failures import Failure, Failures
-from qa.finish.folder import Folder, Language, Subject
+from qa.finish import whole
+from qa.finish.built import BuiltSite, Language, Subject
 from qa.finish.terms import Term
 from qa.pages.page import Page
 from qa.pages.render import with_values
@@ -17,14 +17,16 @@ from qa.site import Site
 from qa.words import WORDS
 
 
-def finish(site: Site, folder: Path, address: str, served: bool) -> None:
-    """See qa.finish.folder. Raises Failures."""
-    languages = [_language(site, name) for name in LANGUAGES]
-    if failures := Folder(folder, languages, address, served, site.memo, site.drawings).finish():
+def finish(site: Site, folder: Path, address: str, served: bool, roots: Mapping[str, str]) -> None:
+    """`folder` holds the built pages, `roots` the folders of the languages in it; for the rest see
+    qa.finish.built. Raises Failures."""
+    languages = [_language(site, name, root) for name, root in roots.items()]
+    built = BuiltSite(folder, languages, address, served)
+    if failures := whole.finish(built, site.memo, site.drawings):
         raise Failures(failures)
 
 
-def _language(site: Site, language: str) -> Language:
+def _language(site: Site, language: str, root: str) -> Language:
     subjects = {
         name: _subject(site, page)
         for name, versions in site.pages.items()
@@ -35,7 +37,7 @@ def _language(site: Site, language: str) -> Language:
         identifier: Term((term.name["en"], term.name[language]), term.definition[language])
         for identifier, term in site.terms.by_id.items()
     }
-    return Language(language, root_of(language), subjects, terms, site.list_of_terms)
+    return Language(language, root, subjects, terms, site.list_of_terms)
 
 
 def _faults(site: Site, page: Page, content: str) -> Iterator[Failure]:

@@ -23,10 +23,10 @@ from mkdocs.structure.files import Files
 from mkdocs.structure.pages import Page
 from mkdocs.utils import get_relative_url
 
-from qa import LANGUAGES, site_files
+from qa import LANGUAGES, root_of, site_files
 from qa.failures import Failure, Failures, fault_in_build
 from qa.files import is_written, path_below
-from qa.finish.folder import MISSING
+from qa.finish.built import MISSING
 from qa.finish.publishing import Publication
 from qa.finishing import finish
 from qa.prepare import prepare
@@ -108,10 +108,14 @@ class Build:
             return
         assert self.site is not None
         folder, address = Path(config.site_dir), config.site_url or ""
-        (folder / "search/search_index.json").unlink(missing_ok=True)
+        for name in ("search/search_index.json", "sitemap.xml.gz"):
+            (folder / name).unlink(missing_ok=True)
         site_files.write(self.site, folder, address)
+        # Without i18n the languages lie as they do in docs/.
+        is_rooted = "i18n" in config.plugins
+        roots = {each: root_of(each) if is_rooted else f"{each}/" for each in LANGUAGES}
         with _failing():
-            finish(self.site, folder, address, config.use_directory_urls)
+            finish(self.site, folder, address, config.use_directory_urls, roots)
         self.complete = True
 
     def fail(self, error: Exception) -> None:

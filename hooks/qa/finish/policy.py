@@ -31,7 +31,8 @@ POLICY = (
 def known_scripts(roots: Iterable[str]) -> frozenset[str]:
     """The texts of all scripts that may stand in a page; `roots` are the paths at which a host
     serves the site and its languages."""
-    bases = [".", *("/".join([".."] * depth) for depth in range(1, DEEPEST + 1)), *roots]
+    bases = {".", *("/".join([".."] * depth) for depth in range(1, DEEPEST + 1))}
+    bases |= {form for root in roots for form in (root, root.rstrip("/"))}
     return frozenset(
         script.replace("{base}", base) for script in SCRIPTS.values() for base in bases
     )

@@ -20,7 +20,9 @@ from qa.finish.terms import link_first_uses
 from qa.memo import Memo
 
 ARTICLES = (
-    re.compile(r"(.*?<article\b[^>]*>)(.*)(</article>.*)", re.DOTALL),
+    re.compile(
+        r'(.*?<article\b[^>]*>(?:\s*<a id="__skip"[^>]*></a>)?)(.*)(</article>.*)', re.DOTALL
+    ),
     re.compile(r'(.*?\brole="main"[^>]*>)(.*)(<footer\b.*)', re.DOTALL),
 )
 """What stands before, in and behind the article of a page, as themes mark it."""

@@ -1,0 +1,158 @@
+"""The move to another generator is proven: Zensical, which reads mkdocs.yml and passes over hooks,
+makes the same site of the same project through the same package."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from lxml import html
+from lxml.html import HtmlElement
+
+from tests.project import SampleProject
+
+PAGES = ("index.html", "questions/index.html", "terms/index.html", "training/sum/index.html")
+FILES = [f"{root}{page}" for root in ("", "en/") for page in PAGES]
+MISSING = ["404.html", "en/404.html"]
+TERMS = """\
+- zh: 总和
+  en: total
+  definition: {zh: 加起来的结果。, en: What a sum comes to.}
+"""
+ATTRIBUTES = ("id", "class", "href", "src", "alt", "title")
+SETTINGS = """\
+site_name: Sample
+site_url: https://sample.example/qa/
+"""
+
+
+def zensical(sample: SampleProject) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "qa.adapters.zensical"]
+    environment = {key: value for key, value in os.environ.items() if key != "GITHUB_ACTIONS"}
+    return subprocess.run(
+        command, cwd=sample.root, env=environment, capture_output=True, text=True, timeout=300
+    )
+
+
+@pytest.fixture(scope="module")
+def sites(
+    built: SampleProject, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[SampleProject, SampleProject]:
+    """One project with terms and an address, built by MkDocs and by Zensical."""
+    by_mkdocs = built.copy_to(tmp_path_factory.mktemp("sites") / "mkdocs")
+    by_mkdocs.replace("mkdocs.yml", "site_name: Sample\n", SETTINGS)
+    by_mkdocs.replace("mkdocs.yml", "/corpus.yml", '"/corpus.yml\\n/terms.yml"')
+    by_mkdocs.write("docs/terms.yml", TERMS)
+    for language, title in (("zh", "术语"), ("en", "Terms")):
+        by_mkdocs.write(f"docs/{language}/terms.md", f"# {title}\n\n``` terms\n```\n")
+    by_zensical = by_mkdocs.copy_to(by_mkdocs.root.with_name("zensical"))
+    for done in (by_mkdocs.build(), zensical(by_zensical)):
+        assert done.returncode == 0, done.stdout + done.stderr
+    return by_mkdocs, by_zensical
+
+
+def page_of(sample: SampleProject, file: str) -> HtmlElement:
+    return html.parse(sample.root / "site" / file).getroot()
+
+
+def plain(text: str) -> str:
+    return " ".join(text.split())
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_the_article_is_the_same(sites: tuple[SampleProject, SampleProject], file: str) -> None:
+    def article(sample: SampleProject) -> tuple[str, list[tuple[str, ...]]]:
+        found = page_of(sample, file).find(".//article")
+        parts = [
+            (
+                element.tag,
+                *(element.get(name, "") for name in ("id", "class", "href", "src", "alt")),
+            )
+            for element in found.iter()
+            if element.get("id") != "__skip"
+        ]
+        return plain(found.text_content()), parts[1:]
+
+    one, other = map(article, sites)
+    assert one == other
+
+
+@pytest.mark.parametrize("file", [*FILES, *MISSING])
+def test_languages_and_switch_are_the_same(
+    sites: tuple[SampleProject, SampleProject], file: str
+) -> None:
+    def languages(sample: SampleProject) -> list[tuple[str, ...]]:
+        names = ("rel", "href", "hreflang", "lang")
+        found = page_of(sample, file).xpath("//*[@hreflang]")
+        return [(e.tag, *(e.get(name, "") for name in names)) for e in found]
+
+    one, other = map(languages, sites)
+    assert one and one == other
+
+
+@pytest.mark.parametrize("file", [*FILES, *MISSING])
+def test_the_policy_is_as_strict(sites: tuple[SampleProject, SampleProject], file: str) -> None:
+    def policy(sample: SampleProject) -> tuple[str, int, int]:
+        page = page_of(sample, file)
+        text = page.xpath("string(//meta[@http-equiv='Content-Security-Policy']/@content)")
+        inline = {script.text for script in page.xpath("//script[not(@src) and not(@type)]")}
+        return re.sub(r" 'sha256-[^']*'", "", text), text.count("sha256-"), len(inline)
+
+    (one, digests, inline), (other, theirs, their_inline) = map(policy, sites)
+    assert one == other and "script-src 'self'" in one
+    assert digests == inline and theirs == their_inline
+
+
+@pytest.mark.parametrize("root", ["", "en/"])
+def test_the_index_is_the_same(sites: tuple[SampleProject, SampleProject], root: str) -> None:
+    def index(sample: SampleProject) -> Any:
+        text = (sample.root / "site" / root / "search/index.js").read_text(encoding="utf-8")
+        return json.loads(text.removeprefix("window.searchIndex = "))
+
+    one, other = map(index, sites)
+    assert len(one["pages"]) == len(PAGES)
+    assert one == other
+
+
+def test_terms_are_explained(sites: tuple[SampleProject, SampleProject]) -> None:
+    for sample in sites:
+        for file in ("training/sum/index.html", "en/training/sum/index.html"):
+            (term,) = page_of(sample, file).find_class("qa-term")
+            assert term.get("href") == "../../terms/#total"
+
+
+def test_sitemaps_are_the_same(sites: tuple[SampleProject, SampleProject]) -> None:
+    one, other = ((sample.root / "site/sitemap.xml").read_text() for sample in sites)
+    assert one == other and one.count("<loc>") == len(FILES)
+
+
+def test_the_sites_hold_the_same_files_but_the_themes_own(
+    sites: tuple[SampleProject, SampleProject],
+) -> None:
+    def names(sample: SampleProject) -> set[str]:
+        site = sample.root / "site"
+        found = {path.relative_to(site).as_posix() for path in site.rglob("*") if path.is_file()}
+        return {name for name in found if not name.removeprefix("en/").startswith("assets/")}
+
+    one, other = map(names, sites)
+    assert one == other
+
+
+def test_a_fault_leaves_the_last_good_site(
+    sites: tuple[SampleProject, SampleProject], tmp_path: Path
+) -> None:
+    sample = sites[1].copy_to(tmp_path / "project")
+    before = (sample.root / "site/index.html").read_bytes()
+    page = "docs/en/training/sum.md"
+    line = sample.replace(page, "{ #end }", "{ #end }\n\n[lost](nowhere.md)")
+    done = zensical(sample)
+    assert done.returncode == 1
+    assert f"{page}:{line + 2}: broken link" in done.stderr
+    assert (sample.root / "site/index.html").read_bytes() == before
+    assert not list(sample.root.glob(".site*"))

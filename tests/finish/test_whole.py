@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from qa.drawing.drawings import Drawings
 from qa.finish.built import BuiltSite, Language, Subject
 from qa.finish.terms import Term
 from qa.finish.whole import finish
@@ -53,7 +54,7 @@ FILES = {
 
 
 def test_each_page_leads_to_its_other_language(tmp_path: Path) -> None:
-    assert not finish(site(tmp_path, FILES), Memo())
+    assert not finish(site(tmp_path, FILES), Memo(), Drawings())
     html = (tmp_path / "a/b/index.html").read_text(encoding="utf-8")
     assert re.findall(r'hreflang="(\S+)"(?: class="md-select__link" lang="\S+")?>', html) == [
         "zh",
@@ -71,7 +72,7 @@ def test_each_page_leads_to_its_other_language(tmp_path: Path) -> None:
 
 
 def test_a_page_for_missing_ones_leads_home_from_any_address(tmp_path: Path) -> None:
-    assert not finish(site(tmp_path, FILES), Memo())
+    assert not finish(site(tmp_path, FILES), Memo(), Drawings())
     for name in ("404.html", "en/404.html"):
         html = (tmp_path / name).read_text(encoding="utf-8")
         assert "alternate" not in html and "qa-term" not in html
@@ -79,20 +80,20 @@ def test_a_page_for_missing_ones_leads_home_from_any_address(tmp_path: Path) -> 
 
 
 def test_terms_are_explained_on_answers_only(tmp_path: Path) -> None:
-    assert not finish(site(tmp_path, FILES), Memo())
+    assert not finish(site(tmp_path, FILES), Memo(), Drawings())
     html = (tmp_path / "a/b/index.html").read_text(encoding="utf-8")
     assert 'href="../../terms/#cache" title="D">cache</a>' in html
     assert "qa-term" not in (tmp_path / "terms/index.html").read_text(encoding="utf-8")
 
 
 def test_each_page_has_a_policy(tmp_path: Path) -> None:
-    finish(site(tmp_path, FILES), Memo())
+    finish(site(tmp_path, FILES), Memo(), Drawings())
     for path in tmp_path.rglob("*.html"):
         assert path.read_text(encoding="utf-8").count("Content-Security-Policy") == 1, path
 
 
 def test_each_language_has_an_index_of_its_own_pages(tmp_path: Path) -> None:
-    finish(site(tmp_path, FILES), Memo(tmp_path / "memo"))
+    finish(site(tmp_path, FILES), Memo(tmp_path / "memo"), Drawings())
     chinese, english = index_of(tmp_path), index_of(tmp_path / "en")
     assert chinese["pages"] == [
         {"address": "a/b/", "title": "标题", "about": "关于", "boost": 1},
@@ -105,7 +106,7 @@ def test_each_language_has_an_index_of_its_own_pages(tmp_path: Path) -> None:
 def test_a_page_that_is_not_to_be_found_is_in_no_index_and_no_sitemap(tmp_path: Path) -> None:
     built = site(tmp_path, FILES)
     hidden = language("zh", "", terms=Subject(SOURCE, is_found=False))
-    finish(BuiltSite(tmp_path, [hidden, built.languages[1]], ADDRESS, True), Memo())
+    finish(BuiltSite(tmp_path, [hidden, built.languages[1]], ADDRESS, True), Memo(), Drawings())
     assert [page["address"] for page in index_of(tmp_path)["pages"]] == ["a/b/"]
     locations = re.findall("<loc>(.*)</loc>", (tmp_path / "sitemap.xml").read_text())
     assert locations == [f"{ADDRESS}a/b/", f"{ADDRESS}en/a/b/"]
@@ -113,7 +114,7 @@ def test_a_page_that_is_not_to_be_found_is_in_no_index_and_no_sitemap(tmp_path: 
 
 def test_a_folder_without_a_server_names_every_file(tmp_path: Path) -> None:
     files = {"a/b.html": "<p>cache</p>", "terms.html": "T", "en/a/b.html": "E", "index.html": "I"}
-    finish(site(tmp_path, files, address="", served=False), Memo())
+    finish(site(tmp_path, files, address="", served=False), Memo(), Drawings())
     html = (tmp_path / "a/b.html").read_text(encoding="utf-8")
     assert '<a href="../en/a/b.html" hreflang="en"' in html
     assert 'rel="alternate " href="../en/a/b.html"' in html
@@ -126,20 +127,22 @@ def test_a_folder_without_a_server_names_every_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("script", ["<script>one()</script>", "<SCRIPT >one()</SCRIPT>"])
 def test_a_script_in_an_article_is_a_fault_and_is_not_blessed(tmp_path: Path, script: str) -> None:
-    failures = finish(site(tmp_path, {"a/b/index.html": script}), Memo())
+    failures = finish(site(tmp_path, {"a/b/index.html": script}), Memo(), Drawings())
     assert [(fault.path, fault.code) for fault in failures] == [(SOURCE, "script-on-page")]
     assert "sha256-" not in (tmp_path / "a/b/index.html").read_text(encoding="utf-8")
 
 
 def test_a_page_without_a_charset_is_a_fault(tmp_path: Path) -> None:
     (tmp_path / "raw.html").write_text("<html></html>")
-    assert [fault.code for fault in finish(site(tmp_path, {}), Memo())] == ["page-without-charset"]
+    assert [fault.code for fault in finish(site(tmp_path, {}), Memo(), Drawings())] == [
+        "page-without-charset"
+    ]
 
 
 def test_languages_in_folders_of_their_own(tmp_path: Path) -> None:
     site(tmp_path, {"zh/a/b/index.html": "<h1>A</h1>", "en/a/b/index.html": "B", "404.html": "M"})
     languages = [language("zh", "zh/"), language("en", "en/")]
-    assert not finish(BuiltSite(tmp_path, languages, ADDRESS, True), Memo())
+    assert not finish(BuiltSite(tmp_path, languages, ADDRESS, True), Memo(), Drawings())
     html = (tmp_path / "zh/a/b/index.html").read_text(encoding="utf-8")
     assert '<a href="../../../en/a/b/" hreflang="en"' in html
     assert '<a href="/qa/zh/" hreflang="zh"' in (tmp_path / "404.html").read_text(encoding="utf-8")

@@ -60,8 +60,8 @@ def fault_in_build(error: BaseException, path: Path | None = None) -> Failure:
     reason = f"fault in the build itself: {type(error).__name__}: {error}"
     where = f"{own[-1].filename}:{own[-1].lineno}" if own else ""
     if path:
-        return Failure(path, 1, reason, f"at {where}")
-    return Failure(Path(own[-1].filename), own[-1].lineno or 1, reason)
+        return Failure(path, 1, reason, f"at {where}", code="build-fault")
+    return Failure(Path(own[-1].filename), own[-1].lineno or 1, reason, code="build-fault")
 
 
 class Failures(Exception):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import TypeVar
 
 from qa import LANGUAGES, files, tree
@@ -57,7 +58,7 @@ def prepare(project: Project, only: str = "", sync: bool = False) -> Site:
     books = _read_notebooks(project, failures, sync)
     everything = [page for versions in found.values() for page in versions.values()]
     if only and only not in found:
-        raise Failures([Failure(project.docs, 1, f"there is no page {only}")])
+        raise Failures([Failure(project.docs, 1, f"there is no page {only}", code="page-unknown")])
     checked = [page for page in everything if page.name.startswith(only)]
     drawn = Drawings(project.memo.folder)
     with ThreadPoolExecutor(1) as beside:
@@ -99,7 +100,9 @@ def prepare(project: Project, only: str = "", sync: bool = False) -> Site:
             warm_up(books[only], project.cache)
         failures = [fault for fault in failures if only in fault.path.as_posix()]
     if not runs.results and not failures:
-        failures.append(Failure(project.notebooks, 1, "nothing ran: there is no notebook"))
+        failures.append(
+            Failure(project.notebooks, 1, "nothing ran: there is no notebook", code="nothing-ran")
+        )
     if failures:
         raise Failures(failures)
     log.info(
@@ -211,7 +214,7 @@ def _with_pages(
         versions = found.get(names.get(fault.path, ""), {})
         used = ", ".join(str(p.path.relative_to(p.path.parents[3])) for p in versions.values())
         detail = "\n".join(filter(None, [fault.detail, f"used by {used}" if used else ""]))
-        out.append(Failure(fault.path, fault.line, fault.reason, detail))
+        out.append(replace(fault, detail=detail))
     return out
 
 
@@ -224,11 +227,13 @@ def _check_notebooks_and_pages(
     known = {path.with_suffix("") for path in notebooks.find(project.notebooks)}
     for path in files.below(project.notebooks, "*/*.ipynb"):
         if path.with_suffix("") not in known:
-            failures.append(Failure(path, 1, f"has no paired {path.stem}.py"))
+            failures.append(
+                Failure(path, 1, f"has no paired {path.stem}.py", code="pair-without-source")
+            )
     for name, book in site.notebooks.items():
         if name not in site.pages:
             reason = f"no page shows this notebook: write docs/{LANGUAGES[0]}/{name}.md"
-            failures.append(Failure(book.path, 1, reason))
+            failures.append(Failure(book.path, 1, reason, code="notebook-without-page"))
     for page in everything:
         if not page.lines:
             continue
@@ -245,7 +250,14 @@ def _check_notebooks_and_pages(
         elif page.sources or page.cells:
             if path.with_suffix("") not in known:
                 relative = path.relative_to(project.root)
-                failures.append(Failure(page.path, 1, f"has no notebook: write {relative}"))
+                failures.append(
+                    Failure(
+                        page.path,
+                        1,
+                        f"has no notebook: write {relative}",
+                        code="page-without-notebook",
+                    )
+                )
         else:
             failures += checks.check_values(page, site.statistics, "the build")
     return failures

@@ -123,9 +123,9 @@ def parse(path: Path, text: str, fault: str = "no YAML") -> Any:
         return yaml.load(text, _Loader)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise Failures([Failure(path, line, f"{fault}: {error.problem}")]) from error
+        raise Failures([Failure(path, line, f"{fault}: {error.problem}", code="yaml")]) from error
     except yaml.YAMLError as error:
-        raise Failures([Failure(path, 1, f"{fault}: {error}")]) from error
+        raise Failures([Failure(path, 1, f"{fault}: {error}", code="yaml")]) from error
 
 
 def check(path: Path, value: object, form: object, what: str, line: int = 1) -> Iterator[Failure]:
@@ -138,20 +138,20 @@ def check(path: Path, value: object, form: object, what: str, line: int = 1) -> 
         if isinstance(value, Record):
             yield from _check_keys(path, value, form, what)
         else:
-            yield Failure(path, line, f"{what} is no mapping with {_names(form)}")
+            yield Failure(path, line, f"{what} is no mapping with {_names(form)}", code="form")
     elif isinstance(form, list):
         if isinstance(value, list):
             for item in value:
                 at = item.line if isinstance(item, Record) else line
                 yield from check(path, item, form[0], f"an entry of {what}", at)
         else:
-            yield Failure(path, line, f"{what} is no list")
+            yield Failure(path, line, f"{what} is no list", code="form")
     elif form is str and not isinstance(value, str):
-        yield Failure(path, line, f"{what} is no text")
+        yield Failure(path, line, f"{what} is no text", code="form")
     elif form is str and not str(value).strip():
-        yield Failure(path, line, f"{what} is empty")
+        yield Failure(path, line, f"{what} is empty", code="form")
     elif form is True and value is not True:
-        yield Failure(path, line, f"{what} may only be true: leave it out otherwise")
+        yield Failure(path, line, f"{what} may only be true: leave it out otherwise", code="form")
 
 
 def _check_keys(
@@ -160,14 +160,14 @@ def _check_keys(
     inner = {key.removesuffix("?"): value for key, value in form.items()}
     for key in form:
         if not key.endswith("?") and key not in record:
-            yield Failure(path, record.line, f'{what} has no "{key}"')
+            yield Failure(path, record.line, f'{what} has no "{key}"', code="form")
     for key, value in record.items():
         at = record.lines.get(key, record.line)
         if key in inner:
             yield from check(path, value, inner[key], key, at)
         else:
             hint = nearest(key, inner)
-            yield Failure(path, at, f'{what} has an unknown key "{key}"{hint}')
+            yield Failure(path, at, f'{what} has an unknown key "{key}"{hint}', code="form")
 
 
 def _names(form: dict[str, object]) -> str:

@@ -122,7 +122,9 @@ class Build:
         self.complete = False
         if isinstance(error, OSError):
             # A full or a read-only disk is no fault of the code.
-            log.error(str(Failure(Path(error.filename or "."), 1, str(error.strerror))))
+            log.error(
+                str(Failure(Path(error.filename or "."), 1, str(error.strerror), code="disk"))
+            )
             raise Abort("The build cannot read or write a file.") from error
         if not isinstance(error, BuildError | Abort):
             print(fault_in_build(error), file=sys.stderr)

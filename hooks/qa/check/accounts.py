@@ -77,7 +77,7 @@ class Accountant:
         for page in pages:
             for fence in page.fences:
                 for line, reason in self._faults_of_fence(page, fence, files):
-                    yield Failure(page.path, line, reason)
+                    yield Failure(page.path, line, reason, code="code-on-page")
 
     def _faults_of_fence(
         self, page: Page, fence: Fence, files: set[Path]
@@ -129,7 +129,12 @@ class Accountant:
     def check_files(self, notebook: Notebook) -> Iterator[Failure]:
         """The files of a notebook; its Python was parsed when it was read, its SQL is run."""
         for name in notebook.unchecked.keys() - notebook.files.keys():
-            yield Failure(notebook.path, 1, f'qa.unchecked names "{name}", which is no file of it')
+            yield Failure(
+                notebook.path,
+                1,
+                f'qa.unchecked names "{name}", which is no file of it',
+                code="unchecked-no-file",
+            )
         for name, file in notebook.files.items():
             yield from self._faults_of_file(notebook, name, file)
 
@@ -145,17 +150,19 @@ class Accountant:
             )
             if checker and not self._problems(checker, text):
                 why = f"passes its check: take it out of qa.unchecked in {notebook.path.name}"
-                yield Failure(file.path, 1, why)
+                yield Failure(file.path, 1, why, code="unchecked-needlessly")
         elif checker is None and not name.endswith((".py", ".sql")):
             hint = f"say why it may lie here: qa.unchecked in {notebook.path.name}"
-            yield Failure(file.path, 1, f"can be neither run nor checked: {hint}")
+            yield Failure(
+                file.path, 1, f"can be neither run nor checked: {hint}", code="code-unchecked"
+            )
         elif faults := file.faults():
             yield from faults
         elif checker is None:
             self.account.checked += 1
         else:
             for line, problem in self._problems(checker, file.text):
-                yield Failure(file.path, line, problem)
+                yield Failure(file.path, line, problem, code=checker.name)
 
     def _problems(self, checker: Checker, text: str) -> list[tuple[int, str]]:
         self.account.checked += 1

@@ -39,13 +39,20 @@ def check_links(
 ) -> Iterator[Failure]:
     """`pages` are those of the site by their files below `docs`."""
     for image in page.markup.nameless:
-        yield Failure(page.path, image.line, f'image "{image.target}" has no alternative text')
+        yield Failure(
+            page.path,
+            image.line,
+            f'image "{image.target}" has no alternative text',
+            code="alternative-text",
+        )
     for line, name in page.markup.undefined:
         what = f'footnote "{name[1:]}"' if name.startswith("^") else f'reference "{name}"'
-        yield Failure(page.path, line, f"{what} is not defined on this page")
+        yield Failure(
+            page.path, line, f"{what} is not defined on this page", code="reference-undefined"
+        )
     for link in page.markup.links:
         if reason := _fault(link, page, pages, docs, terms):
-            yield Failure(page.path, link.line, reason)
+            yield Failure(page.path, link.line, reason, code="link")
 
 
 def _fault(

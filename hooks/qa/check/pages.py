@@ -48,7 +48,7 @@ def check_pairs_of_languages(pages: dict[str, dict[str, Page]], docs: Path) -> I
                 present = next(iter(versions.values()))
                 missing = docs / language / f"{name}.md"
                 reason = f"has no page in {language}: write {missing.relative_to(docs.parent)}"
-                yield Failure(present.path, 1, reason)
+                yield Failure(present.path, 1, reason, code="language-missing")
         if len(versions) == len(LANGUAGES) and all(page.lines for page in versions.values()):
             source, *others = (versions[language] for language in LANGUAGES)
             for other in others:
@@ -79,7 +79,7 @@ def _check_same_order(source: Page, other: Page) -> Iterator[Failure]:
         for (our, _), (their, line) in rows:
             if our != their:
                 reason = f'{what} "{their}" where {source.language} has "{our}"'
-                yield Failure(other.path, line, reason)
+                yield Failure(other.path, line, reason, code="language-parity")
                 break
 
 
@@ -99,7 +99,7 @@ def _check_same_code(source: Page, other: Page) -> Iterator[Failure]:
                 text, line = their or ("nothing", theirs.end)
                 shown = our[0].strip() if our else "nothing"
                 reason = f'{what} "{text.strip()}" where {source.language} has "{shown}"'
-                yield Failure(other.path, line, reason)
+                yield Failure(other.path, line, reason, code="language-parity")
                 break
 
 
@@ -111,7 +111,7 @@ def _check_same_content(page: Page, lacks: Page) -> Iterator[Failure]:
     ):
         for name in here.keys() - there.keys():
             reason = f'{what} "{name}" is not on the page in {lacks.language}'
-            yield Failure(page.path, here[name], reason)
+            yield Failure(page.path, here[name], reason, code="language-parity")
 
 
 def _lines_of_values(page: Page) -> dict[str, int]:
@@ -129,15 +129,15 @@ def check_header(page: Page, terms: Terms) -> Iterator[Failure]:
         return
     if (level := page.meta.get("level", LEVELS[0])) not in LEVELS:
         reason = f'no level "{level}": it is one of {", ".join(LEVELS)}'
-        yield Failure(page.path, page.meta_line("level"), reason)
+        yield Failure(page.path, page.meta_line("level"), reason, code="front-matter-value")
     for name, identifier in zip(page.meta.get("tags", ()), page.tags, strict=True):
         if identifier not in terms.by_id:
             known = [term.name["en"] for term in terms.by_id.values()]
             reason = f'tag "{name}" is no term of {terms.path.name}{nearest(name, known)}'
-            yield Failure(page.path, page.meta_line("tags"), reason)
+            yield Failure(page.path, page.meta_line("tags"), reason, code="term-unknown")
     if page.sources and "description" not in page.meta:
         reason = "has sources and no description, which search engines and link previews show"
-        yield Failure(page.path, page.meta_line("sources"), reason)
+        yield Failure(page.path, page.meta_line("sources"), reason, code="description-missing")
 
 
 def check_fences(page: Page, corpus: Corpus) -> Iterator[Failure]:
@@ -147,18 +147,18 @@ def check_fences(page: Page, corpus: Corpus) -> Iterator[Failure]:
         for option in fence.options.keys() - set(known):
             takes = f"it takes {', '.join(known)}" if known else "it takes none"
             reason = f'fence "{fence.language}" has no option "{option}"; {takes}'
-            yield Failure(page.path, fence.line, reason)
+            yield Failure(page.path, fence.line, reason, code="fence-option")
         if fence.fate is Fate.INCLUDED and LINE_RANGE.search(fence.text):
             reason = (
                 "includes lines by number, which shift when the file is edited: mark a section in "
                 "it with --8<-- [start:name] and [end:name], and include file:name"
             )
-            yield Failure(page.path, fence.line, reason)
+            yield Failure(page.path, fence.line, reason, code="include-by-number")
         document = fence.options.get("document", "")
         known_document = not document or document in (corpus.documents or [document])
         if fence.language == "questions" and not known_document:
             reason = f'no document "{document}" in {corpus.path.name}'
-            yield Failure(page.path, fence.line, reason)
+            yield Failure(page.path, fence.line, reason, code="document-unknown")
 
 
 def check_cells(page: Page, notebook: Notebook, result: Result | None) -> Iterator[Failure]:
@@ -169,17 +169,26 @@ def check_cells(page: Page, notebook: Notebook, result: Result | None) -> Iterat
         name = fence.options.get("name", "")
         if name not in known:
             reason = f'no cell "{name}" in {notebook.path.name}; it has: {", ".join(known)}'
-            yield Failure(page.path, fence.line, reason)
+            yield Failure(page.path, fence.line, reason, code="cell-unknown")
         elif name in seen:
-            yield Failure(page.path, fence.line, f'cell "{name}" stands twice on this page')
+            yield Failure(
+                page.path, fence.line, f'cell "{name}" stands twice on this page', code="cell-twice"
+            )
         elif not fence.text.strip():
             outputs = result.cells[name].outputs if result else []
             figure = any({SVG, WEBP} & set(output.get("data", {})) for output in outputs)
             what = "its figure has no alternative text" if figure else "it has no caption"
-            yield Failure(page.path, fence.line, f'cell "{name}": {what}; write one in the fence')
+            yield Failure(
+                page.path,
+                fence.line,
+                f'cell "{name}": {what}; write one in the fence',
+                code="caption-missing",
+            )
         seen.add(name)
     if not page.cells:
-        yield Failure(page.path, page.first, f"shows no cell of {notebook.path.name}")
+        yield Failure(
+            page.path, page.first, f"shows no cell of {notebook.path.name}", code="cell-none"
+        )
 
 
 def check_values(
@@ -201,14 +210,14 @@ def check_values(
             except (ValueError, TypeError) as error:
                 kind = type(values[name]).__name__
                 reason = f'value "{name}" ({kind}) cannot be written as "{value.format}": {error}'
-                yield Failure(page.path, value.line, reason)
+                yield Failure(page.path, value.line, reason, code="value-format")
         elif name in kinds:
             article = "an" if kinds[name][0].lower() in "aeiou" else "a"
             reason = (
                 f'value "{name}" is {article} {kinds[name]}, not a scalar: '
                 "name one of its numbers in the notebook"
             )
-            yield Failure(page.path, value.line, reason)
+            yield Failure(page.path, value.line, reason, code="value-no-scalar")
         else:
             reason = f'no value "{name}": it is no final scalar variable of {origin}'
-            yield Failure(page.path, value.line, reason)
+            yield Failure(page.path, value.line, reason, code="value-unknown")

@@ -51,11 +51,15 @@ def read(path: Path) -> Changes:
         try:
             datetime.date.fromisoformat(date)
         except ValueError:
-            failures.append(Failure(path, line, f'no date "{date}": write "2026-01-31"'))
+            failures.append(
+                Failure(path, line, f'no date "{date}": write "2026-01-31"', code="changes")
+            )
         if date > last:
-            failures.append(Failure(path, line, "the newest change stands first"))
+            failures.append(Failure(path, line, "the newest change stands first", code="changes"))
         if entry["id"] in seen:
-            failures.append(Failure(path, entry.lines["id"], f'id "{entry["id"]}" stands twice'))
+            failures.append(
+                Failure(path, entry.lines["id"], f'id "{entry["id"]}" stands twice', code="changes")
+            )
         seen.add(entry["id"])
         last = date
     if failures:

@@ -51,7 +51,7 @@ def read(path: Path) -> Comparison:
 def _check(path: Path, found: Record) -> Iterator[Failure]:
     wrong = [key for key in ("versions", "canaries") if not isinstance(found[key], Record)]
     for key in wrong:
-        yield Failure(path, found.lines[key], f"{key} is no mapping")
+        yield Failure(path, found.lines[key], f"{key} is no mapping", code="comparison")
     if wrong:
         return
     versions, canaries = found["versions"], found["canaries"]
@@ -63,7 +63,7 @@ def _check(path: Path, found: Record) -> Iterator[Failure]:
         for tool, outcome in row.items() if not faults else ():
             if outcome not in OUTCOMES:
                 reason = f'{name}: "{outcome}" is no outcome{yaml_lines.nearest(outcome, OUTCOMES)}'
-                yield Failure(path, row.lines[tool], reason)
+                yield Failure(path, row.lines[tool], reason, code="comparison")
 
 
 def table(page: Page, comparison: Comparison) -> list[str]:

@@ -74,7 +74,14 @@ def read(path: Path) -> Corpus:
     seen: set[str] = set()
     for question in (q for document in documents.values() for q in document.questions):
         if question.id in seen:
-            failures.append(Failure(path, question.line, f"question {question.id} stands twice"))
+            failures.append(
+                Failure(
+                    path,
+                    question.line,
+                    f"question {question.id} stands twice",
+                    code="question-twice",
+                )
+            )
         seen.add(question.id)
     if failures:
         raise Failures(failures)
@@ -89,7 +96,9 @@ def link_answers(corpus: Corpus, pages: Iterable[Page]) -> list[Failure]:
         for source in page.sources:
             if source not in questions:
                 reason = f"source question {source} does not stand in {corpus.path.name}"
-                failures.append(Failure(page.path, page.meta_line("sources"), reason))
+                failures.append(
+                    Failure(page.path, page.meta_line("sources"), reason, code="question-unknown")
+                )
             elif page.name not in corpus.answers[source]:
                 corpus.answers[source].append(page.name)
     return failures
@@ -101,10 +110,10 @@ def check_open(corpus: Corpus) -> Iterator[Failure]:
         answers = corpus.answers[question.id]
         if question.open and answers:
             reason = f'question {question.id} is answered by {", ".join(answers)}: remove "open"'
-            yield Failure(corpus.path, question.open, reason)
+            yield Failure(corpus.path, question.open, reason, code="question-open")
         elif not question.open and not answers:
             reason = (
                 f"no page answers question {question.id}: put it into the sources of one, "
                 'or mark it "open: true"'
             )
-            yield Failure(corpus.path, question.line, reason)
+            yield Failure(corpus.path, question.line, reason, code="question-unanswered")

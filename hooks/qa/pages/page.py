@@ -90,7 +90,7 @@ def read(path: Path, language: str, name: str) -> Page:
     """Parse one page. Raises Failures for bad front matter and for fences it cannot read."""
     text = files.read_text(path)
     if not text.strip():
-        raise Failures([Failure(path, 1, "page is empty")])
+        raise Failures([Failure(path, 1, "page is empty", code="page-empty")])
     meta, first = _front_matter(path, text)
     return scan(Page(path, language, name, meta, text.splitlines()[first - 1 :], first))
 
@@ -101,13 +101,17 @@ def _front_matter(path: Path, text: str) -> tuple[Record, int]:
         return Record(), 1
     end = next((n for n, line in enumerate(lines[1:], 1) if line.rstrip() in ("---", "...")), 0)
     if not end:
-        raise Failures([Failure(path, 1, "front matter is never closed by ---")])
+        raise Failures(
+            [Failure(path, 1, "front matter is never closed by ---", code="front-matter")]
+        )
     # The empty line in place of the first --- keeps the lines of the file.
     meta = yaml_lines.parse(path, "\n".join(["", *lines[1:end]]), "front matter is no YAML")
     if meta is None:
         meta = Record()
     if not isinstance(meta, Record):
-        raise Failures([Failure(path, 1, "front matter is no mapping of names to values")])
+        raise Failures(
+            [Failure(path, 1, "front matter is no mapping of names to values", code="front-matter")]
+        )
     if "sources" in meta:
         line = meta.lines["sources"]
         if faults := list(yaml_lines.check(path, meta["sources"], [str], "sources", line)):
@@ -143,7 +147,9 @@ def scan(page: Page) -> Page:
                 level, title = len(heading["level"]), heading["title"]
                 page.sections.append(Section(number, level, title, heading["anchor"] or ""))
     if opened:
-        failures.append(Failure(page.path, opened[0], "fence is never closed"))
+        failures.append(
+            Failure(page.path, opened[0], "fence is never closed", code="fence-unclosed")
+        )
     if failures:
         raise Failures(failures)
     page.markup = markup.read("\n".join(prose), page.first)

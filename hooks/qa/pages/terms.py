@@ -45,7 +45,7 @@ def read(path: Path) -> Terms:
         for language, key in {**name, "en": identifier}.items():
             if key in seen:
                 reason = f'term "{name[language]}" stands twice'
-                failures.append(Failure(path, entry.lines[language], reason))
+                failures.append(Failure(path, entry.lines[language], reason, code="term"))
             seen.add(key)
         by_id[identifier] = Term(name, definition)
     if failures:

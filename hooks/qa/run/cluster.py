@@ -35,12 +35,12 @@ def cluster_executor(
         from distributed import Client
     except ImportError as error:
         reason = "QA_SCHEDULER needs the extra 'cluster': pip install -e '.[cluster]'"
-        raise Failures([Failure(Path("pyproject.toml"), 1, reason)]) from error
+        raise Failures([Failure(Path("pyproject.toml"), 1, reason, code="scheduler")]) from error
     try:
         client = Client(address, timeout=10)
     except (OSError, ValueError) as error:
         reason = f"QA_SCHEDULER={address}: no Dask scheduler answers there"
-        raise Failures([Failure(Path("pyproject.toml"), 1, reason)]) from error
+        raise Failures([Failure(Path("pyproject.toml"), 1, reason, code="scheduler")]) from error
     with client:
         executor = client.get_executor(pure=False)
         try:
@@ -55,7 +55,7 @@ def run_on_worker(notebook: Notebook, parts: dict[str, Any], allowed: bool = Fal
     own = key_parts(notebook)
     if differing := _differences(parts, own):
         reason = f"a worker of the cluster differs: {', '.join(differing)}"
-        raise Failures([Failure(notebook.path, 1, reason)])
+        raise Failures([Failure(notebook.path, 1, reason, code="worker-differs")])
     server = local_server(_folder())
     return run(notebook, server, runs.must_isolate(server, allowed))
 

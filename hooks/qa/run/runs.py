@@ -105,7 +105,7 @@ def _collect(book: Notebook, future: Future[Result], runs: Runs, store: Store) -
         store.put(result_key(book, result.isolated), result)
     except OSError as error:
         reason = f"passed, but its result could not be kept: {error}"
-        runs.failures.append(Failure(book.path, 1, reason))
+        runs.failures.append(Failure(book.path, 1, reason, code="result-not-kept"))
         return "NOT KEPT"
     runs.results[book.name] = result
     runs.ran.add(book.name)

@@ -61,6 +61,9 @@ docs/vendor/.installed: package-lock.json $(VENV)/.installed
 	cp node_modules/minisearch/dist/umd/index.js docs/vendor/minisearch.js
 	# A module does not load from a folder; a script does.
 	sed 's/^export //' node_modules/stemmer/index.js > docs/vendor/stemmer.js
+	# Figures draw Chinese with it, whatever fonts the machine has.
+	mkdir -p $(VENV)/share/fonts
+	cp node_modules/@expo-google-fonts/noto-sans-sc/400Regular/*.ttf $(VENV)/share/fonts/NotoSansSC.ttf
 	touch $@
 
 # What only tests need of npm: checkers of accessibility and of pages as a whole.

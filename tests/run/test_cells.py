@@ -251,6 +251,22 @@ picture
     assert [list(each) for each in shown(cells(code))] == [["image/webp"]] * 4
 
 
+@pytest.mark.parametrize("more", ["", "ax.scatter(range(20_000), range(20_000))"])
+def test_figures_draw_chinese(cells: Runner, more: str) -> None:
+    """As text of an SVG, which readers' own fonts draw, and as pixels."""
+    code = f"""
+import matplotlib.pyplot as plt
+fig, ax = plt.subplots()
+{more}
+ax.set_title("验证损失", weight="bold")
+ax.plot([1, -1], label="训练，−1");
+ax.legend();
+"""
+    (figure,) = shown(cells(code))
+    assert list(figure) == ["image/webp" if more else "image/svg+xml"]
+    assert more or "验证损失" in figure["image/svg+xml"]
+
+
 def test_the_future_holds_for_later_cells(cells: Runner) -> None:
     later = "def f(x: undefined) -> undefined: pass\nkind = str(f.__annotations__['x'])"
     assert cells("from __future__ import annotations", later).values == {"kind": "undefined"}
@@ -279,6 +295,10 @@ def test_the_future_holds_for_later_cells(cells: Runner) -> None:
          "its output is too large for a page ("),
         ("import pandas as pd\npd.DataFrame({'a': [1]}).style.background_gradient()", 3,
          "a style sheet in its output"),
+        ("import matplotlib.pyplot as plt\nplt.title('\\U00012345');", 2,
+         "no font here has the character \U00012345, which its figure shows as a box"),
+        ("import matplotlib.pyplot as plt\nplt.plot([1])\nplt.title('a', family='SimHei');", 2,
+         "matplotlib: findfont: Font family 'SimHei' not found."),
         ("from PIL import Image\nImage.new('1', (13_000, 13_000))", 3,
          "its picture is too large for a page (13,000 by 13,000 pixels"),
     ],

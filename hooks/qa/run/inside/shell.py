@@ -11,6 +11,7 @@ from IPython.core.displaypub import DisplayPublisher
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
+from qa.run.inside import fonts
 from qa.run.inside.display import Outputs
 
 SHELL = ("bash", "-euo", "pipefail")
@@ -87,6 +88,7 @@ def prepared_shell() -> NotebookShell:
             shell.user_ns.pop(name, None)
     if "matplotlib.pyplot" in sys.modules and not shell.has_inline_figures:
         shell.enable_matplotlib("inline")
+        fonts.add_chinese()
         shell.has_inline_figures = True
     return shell
 

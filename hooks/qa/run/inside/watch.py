@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
+import re
 import sys
 import threading
 import traceback
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,9 @@ from qa.run.protocol import Fault, Frame
 
 LONGEST_TEXT = 4000
 
+GLYPH = re.compile(r"Glyph (\d+) .*missing from")
+"""What Matplotlib warns of."""
+NO_FONT = "no font here has the character"
 OUTDATED = DeprecationWarning | PendingDeprecationWarning | FutureWarning
 
 
@@ -33,9 +37,8 @@ class Watch:
         sys.set_coroutine_origin_tracking_depth(1)
         sys.unraisablehook = self._on_unraisable
         threading.excepthook = self._on_thread_exception
-        handler = logging.Handler(logging.ERROR)
-        handler.emit = self._on_asyncio_error  # type: ignore[method-assign]
-        logging.getLogger("asyncio").addHandler(handler)
+        _listen("asyncio", logging.ERROR, self._on_asyncio_error)
+        _listen("matplotlib.font_manager", logging.WARNING, self._on_search_for_a_font)
 
     def add(self, reason: str, frames: list[Frame] | None = None) -> None:
         """Note what went wrong outside the cell's own control flow."""
@@ -61,6 +64,9 @@ class Watch:
             first, *rest = text.splitlines()
             made = [part for part in rest if 'File "' in part]
             self.add(first, [frame for part in made for frame in self._parse_frame(part)])
+        elif glyph := GLYPH.match(text):
+            if not any(NO_FONT in fault.reason for fault in self.faults):
+                self.add(f"{NO_FONT} {chr(int(glyph[1]))}, which its figure shows as a box")
         elif own and issubclass(category, OUTDATED):
             self.add(f"{category.__name__}: {text}", [Frame(own, lineno, "")])
         else:
@@ -87,6 +93,21 @@ class Watch:
         error = record.exc_info[1] if record.exc_info else None
         what = record.getMessage().splitlines()[0]
         self.add(f"asyncio: {what}{f': {_one_line(error)}' if error else ''}", self.own.of(error))
+
+    def _on_search_for_a_font(self, record: logging.LogRecord) -> None:
+        """What else it says, of weights that a font lacks, is nothing to readers."""
+        message = record.getMessage()
+        if "not found" in message and not any(message in fault.reason for fault in self.faults):
+            self.add(f"matplotlib: {message}")
+
+
+def _listen(name: str, level: int, note: Callable[[logging.LogRecord], None]) -> None:
+    """Let `note` have what a library logs, and nobody else."""
+    handler = logging.Handler(level)
+    handler.emit = note  # type: ignore[assignment]
+    logger = logging.getLogger(name)
+    logger.addHandler(handler)
+    logger.propagate = False
 
 
 def _one_line(error: BaseException) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from qa.printable import loggable, printable
+from qa.printable import loggable
 
 
 @dataclass(frozen=True, order=True)
@@ -33,7 +33,7 @@ class Failure:
 
     def annotation(self) -> str:
         """The same as a GitHub workflow command, which marks the line in a pull request."""
-        text = printable(f"{self.reason}\n{self.detail}").strip()
+        text = loggable(f"{self.reason}\n{self.detail}").strip()
         for character, escape in (("%", "%25"), ("\r", "%0D"), ("\n", "%0A")):
             text = text.replace(character, escape)
         path = _shown(self.path)

@@ -18,8 +18,8 @@ UNSEEN = re.compile(
 """Controls, marks that turn the direction of writing, half characters. Joiners of letters and
 emoji stay."""
 
-COMMAND = re.compile(r"^(\s*)::(?=[a-z])|##(?=\[|vso\[)", re.M | re.I)
-"""What a log of continuous integration takes for a command."""
+COMMAND = re.compile(r"^([^\S\n]*):(?=:)|#(?=#(?:\[|vso\[))", re.M | re.I)
+"""Where a log of continuous integration would begin to read a command."""
 
 
 def printable(text: str) -> str:
@@ -42,5 +42,5 @@ def _escape(match: re.Match[str]) -> str:
 
 
 def loggable(text: str) -> str:
-    """Printable, and with no line that a log would take for a command to it."""
-    return COMMAND.sub(lambda match: f"{match[1] or ''}\\{match[0].strip()}", printable(text))
+    """Printable, and with nothing that a log would take for a command to it."""
+    return COMMAND.sub(lambda match: f"{match[0]}\\", printable(text))

@@ -275,7 +275,7 @@ def test_the_future_holds_for_later_cells(cells: Runner) -> None:
 @pytest.mark.parametrize(
     ("code", "line", "reason"),
     [
-        ("class Foo: pass\nFoo()", 3, "its output says nothing to a reader (<__main__.Foo at 0x"),
+        ("class Foo: pass\nFoo()", 3, "its output says nothing to a reader (<__main__.Foo at 0x…"),
         ("[print]\nlambda: 0", 3, "its output says nothing to a reader (<function __main__.<lamb"),
         ("from IPython.display import HTML, display\ndisplay(HTML('<math></math>'))\nx = 1", 3,
          "a <math> in its output"),

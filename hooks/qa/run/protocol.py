@@ -112,10 +112,12 @@ class Frame(NamedTuple):
 
 
 class Fault(Part, frozen=True):
-    """What went wrong outside the control flow of a cell; innermost frame last."""
+    """What went wrong outside the control flow of a cell; innermost frame last. `code` names its
+    kind, where it has a name."""
 
     reason: str
     frames: tuple[Frame, ...] = ()
+    code: Annotated[str, msgspec.Meta(pattern="^[a-z-]{0,40}$")] = ""
 
 
 class Error(Part, frozen=True):

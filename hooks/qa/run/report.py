@@ -162,9 +162,7 @@ class _Report:
         try:
             shown = outputs.from_run(ran.outputs, error)
         except UnsafeOutput as problem:
-            self._add(cell, str(problem))
-        except Exception as problem:  # decoders raise what they like
-            self._add(cell, f"its output cannot be shown: {problem!r}")
+            self._add(cell, str(problem), code="output-not-shown")
         else:
             self.cells[cell.name or f"line {cell.line}"] = CellResult(ran.seconds, shown)
 
@@ -194,6 +192,7 @@ class _Report:
         reason: str,
         frames: Sequence[Frame] = (),
         output: Sequence[str] = (),
+        code: str = "",
     ) -> None:
         """A failure at the innermost line of the notebook's own, or in one of its modules if no
         line of the notebook is known, or where the cell begins."""
@@ -208,7 +207,7 @@ class _Report:
         details = [rest] if rest else []
         details += [f"at {name}:{at}" for name, at, _ in modules]
         details += ["last output:", *output] if output else []
-        self.failures.append(Failure(path, line, cell.fault(first), "\n".join(details)))
+        self.failures.append(Failure(path, line, cell.fault(first), "\n".join(details), code))
 
     def _add_error(self, cell: Cell, error: Error, shown: Iterable[Stream | Display]) -> None:
         reason = _name(error)
@@ -219,7 +218,8 @@ class _Report:
 
     def _add_faults(self, faults: Iterable[Fault], cell: Cell) -> None:
         for fault in faults:
-            self._add(self._cell_of(fault.frames, cell), fault.reason, fault.frames)
+            at = self._cell_of(fault.frames, cell)
+            self._add(at, fault.reason, fault.frames, code=fault.code)
 
     def _cell_of(self, frames: Sequence[Frame], otherwise: Cell) -> Cell:
         """The cell in which the innermost line of the notebook's stands."""

@@ -61,7 +61,7 @@ class CellRunner:
         self.flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
         self.own = OwnFrames(notebook, work)
         self.watch = Watch(self.own)
-        self.outputs = Outputs(output, limits.report, self.watch.add)
+        self.outputs = Outputs(output, limits.report, self.watch.add_output)
         guard_files_and_network(work.parent, self.watch.add)
         self.shell = self._adopt_shell()
 

@@ -25,7 +25,9 @@ def to_webp(kind: str, content: str) -> str:
             ground.alpha_composite(image.convert("RGBA"))
     except UnsafeOutput:
         raise
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except Image.DecompressionBombError as error:
+        raise UnsafeOutput("its picture is too large for a page: show a smaller one") from error
+    except (OSError, SyntaxError, ValueError) as error:
         raise UnsafeOutput(f"a picture in its output that is no {FORMATS[kind]}") from error
     buffer = io.BytesIO()
     ground.convert("RGB").save(buffer, "WEBP", quality=85, method=6)

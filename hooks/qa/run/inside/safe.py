@@ -149,7 +149,7 @@ def checked(kind: str, content: object) -> str:
     """
     form = CHECKS.get(kind)
     if form is None or not isinstance(content, str) or not form(content):
-        raise UnsafeOutput(f"no safe {kind} in its output")
+        raise UnsafeOutput(f"no safe {kind!r} in its output")
     return content
 
 

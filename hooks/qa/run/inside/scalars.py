@@ -10,6 +10,8 @@ from typing import Any
 from qa.run.protocol import Exact, Value
 
 LONGEST_TEXT = 1000
+LONGEST_INTEGER = 10_000
+"""Bits: Python writes out no more than 4,300 digits."""
 
 
 def _plain(value: Any) -> Value | None:
@@ -22,6 +24,8 @@ def _plain(value: Any) -> Value | None:
         return None
     if isinstance(value, str) and len(value) > LONGEST_TEXT:
         return None
+    if isinstance(value, int) and value.bit_length() > LONGEST_INTEGER:
+        return None
     return value if type(value) in (bool, int, float, str) else None
 
 
@@ -30,7 +34,10 @@ def _own(variables: dict[str, Any]) -> dict[str, Any]:
     return {
         name: value
         for name, value in list(variables.items())
-        if name[0] != "_" and name not in ("In", "Out", "get_ipython", "open")
+        if isinstance(name, str)
+        and name.isidentifier()
+        and name[0] != "_"
+        and name not in ("In", "Out", "get_ipython", "open")
     }
 
 

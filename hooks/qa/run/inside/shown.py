@@ -44,6 +44,7 @@ WRAPPERS = {"html", "head", "body", "section", "article", "header", "footer", "m
 LOOKS = re.compile(r"\b(?:color|background|display|visibility|opacity|content)\b", re.I)
 """Styles that say something; a page has widths, borders and alignment of its own."""
 
+ADDRESS = re.compile(r"\bat 0x[0-9a-fA-F]+")
 NOTHING_SAID = re.compile(
     r"\A<[\w.<>]+ object>\Z|\bat 0x[0-9a-fA-F]{6,}"
     r"|\A<(?:function|bound method|built-in|module|generator|coroutine)\b[^\n]*>\Z"
@@ -69,7 +70,7 @@ def shown(data: Mapping[str, object]) -> tuple[str, str]:
     if kind == SVG and len(texts[SVG]) > LARGEST_SVG and "image/png" in texts:
         kind = "image/png"
     if kind in LARGEST:
-        within(texts[kind], LARGEST[kind], f"{kind}: show a part of it, or a PNG")
+        within(texts[kind], LARGEST[kind], f"{kind}: show a part of it")
     if kind in (HTML, SVG):
         _refuse_active(texts[kind])
     return _converted(kind, texts[kind])
@@ -116,8 +117,9 @@ def plain_text(text: str) -> str:
 
 def _refuse_nothing_said(text: str) -> None:
     if NOTHING_SAID.search(text.strip()):
+        seen = ADDRESS.sub("at 0x…", " ".join(text.split())[:100])
         raise UnsafeOutput(
-            f"its output says nothing to a reader ({' '.join(text.split())[:80]}): "
+            f"its output says nothing to a reader ({seen}): "
             "show what the object holds, or end the line with a semicolon"
         )
 

@@ -40,9 +40,13 @@ class Watch:
         _listen("asyncio", logging.ERROR, self._on_asyncio_error)
         _listen("matplotlib.font_manager", logging.WARNING, self._on_search_for_a_font)
 
-    def add(self, reason: str, frames: list[Frame] | None = None) -> None:
+    def add(self, reason: str, frames: list[Frame] | None = None, code: str = "") -> None:
         """Note what went wrong outside the cell's own control flow."""
-        self.faults.append(Fault(reason[:LONGEST_TEXT], tuple(frames or self.own.here())))
+        self.faults.append(Fault(reason[:LONGEST_TEXT], tuple(frames or self.own.here()), code))
+
+    def add_output(self, reason: str) -> None:
+        """Note what is wrong with what is shown."""
+        self.add(reason, code="output-not-shown")
 
     def take(self) -> tuple[Fault, ...]:
         """The faults since the last call."""
@@ -66,7 +70,8 @@ class Watch:
             self.add(first, [frame for part in made for frame in self._parse_frame(part)])
         elif glyph := GLYPH.match(text):
             if not any(NO_FONT in fault.reason for fault in self.faults):
-                self.add(f"{NO_FONT} {chr(int(glyph[1]))}, which its figure shows as a box")
+                character = chr(int(glyph[1]))
+                self.add_output(f"{NO_FONT} {character}, which its figure shows as a box")
         elif own and issubclass(category, OUTDATED):
             self.add(f"{category.__name__}: {text}", [Frame(own, lineno, "")])
         else:
@@ -98,7 +103,7 @@ class Watch:
         """What else it says, of weights that a font lacks, is nothing to readers."""
         message = record.getMessage()
         if "not found" in message and not any(message in fault.reason for fault in self.faults):
-            self.add(f"matplotlib: {message}")
+            self.add_output(f"matplotlib: {message}")
 
 
 def _listen(name: str, level: int, note: Callable[[logging.LogRecord], None]) -> None:

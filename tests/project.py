@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from qa.run import notebook as notebooks
+from tests import mkdocs_build
 
 ROOT = Path(__file__).parent.parent
 
@@ -160,22 +159,10 @@ class SampleProject:
             notebooks.write_pair(notebooks.read(path))
 
     def start_build(self, *flags: str) -> subprocess.Popen[str]:
-        """Start the real `mkdocs build` in the project's folder."""
-        environment = os.environ | {"NO_MKDOCS_2_WARNING": "1"}
-        environment.pop("GITHUB_ACTIONS", None)
-        return subprocess.Popen(
-            [sys.executable, "-m", "mkdocs", "build", *flags],
-            cwd=self.root,
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        return mkdocs_build.start(self.root, *flags)
 
     def build(self, *flags: str) -> subprocess.CompletedProcess[str]:
-        process = self.start_build(*flags)
-        stdout, stderr = process.communicate(timeout=300)
-        return subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
+        return mkdocs_build.build(self.root, *flags)
 
 
 def make(root: Path) -> SampleProject:

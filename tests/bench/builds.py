@@ -8,7 +8,6 @@ import re
 import shutil
 import socket
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -19,9 +18,9 @@ from qa.prepare import prepare
 from qa.project import Project
 from qa.rendering import render_page
 from qa.run import notebook as notebooks
+from tests.mkdocs_build import MKDOCS
 
 ROOT = Path(__file__).parents[2]
-MKDOCS = [sys.executable, "-m", "mkdocs"]
 SERVED = "training/overfitting"
 """The page that is served alone and edited."""
 EDITED = "training/evaluation"

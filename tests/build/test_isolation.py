@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests import mkdocs_build
 from tests.project import SampleProject
-
-FORBID = "echo 0 > /proc/sys/user/max_user_namespaces && exec "
 
 
 def forget(sample: SampleProject) -> None:
@@ -21,15 +18,10 @@ def forget(sample: SampleProject) -> None:
 
 def build(sample: SampleProject, **variables: str) -> subprocess.CompletedProcess[str]:
     """In a user namespace in which no further one may be made, as some systems are set up."""
-    environment = {name: value for name, value in os.environ.items() if name != "CI"}
-    return subprocess.run(
-        ["unshare", "--map-root-user", "sh", "-c", f"{FORBID}{sys.executable} -m mkdocs build"],
-        cwd=sample.root,
-        env=environment | {"NO_MKDOCS_2_WARNING": "1"} | variables,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+    forbid = "echo 0 > /proc/sys/user/max_user_namespaces"
+    unset = "" if "CI" in variables else "unset CI;"
+    script = f"{forbid}; {unset} exec {mkdocs_build.BUILD}"
+    return mkdocs_build.run_script(sample.root, script, **variables)
 
 
 def test_a_build_without_isolation_warns_and_leaves_nothing(

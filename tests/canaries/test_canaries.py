@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from qa.run import notebook as notebooks
+from tests import mkdocs_build
 from qa.failures import Failures
 
 HERE = Path(__file__).parent
@@ -35,12 +36,7 @@ def make(name: str, root: Path) -> None:
 
 
 def build(root: Path) -> subprocess.CompletedProcess[str]:
-    environment = os.environ | {"QA_HOOKS": str(HOOKS), "NO_MKDOCS_2_WARNING": "1"}
-    environment.pop("GITHUB_ACTIONS", None)
-    command = [sys.executable, "-m", "mkdocs", "build", "-q"]
-    return subprocess.run(
-        command, cwd=root, env=environment, capture_output=True, text=True, timeout=120
-    )
+    return mkdocs_build.build(root, "-q", QA_HOOKS=str(HOOKS))
 
 
 @pytest.mark.parametrize("name", CANARIES)

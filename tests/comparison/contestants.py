@@ -16,6 +16,7 @@ import jupytext
 
 from qa.run.inside import sandbox
 from qa.run.protocol import Limits
+from tests import mkdocs_build
 from tests.canaries.test_canaries import HOOKS, make
 from tests.comparison.faults import CANARIES, NOTEBOOK
 
@@ -24,7 +25,7 @@ PACKAGES = ROOT / ".cache/bench/packages"
 SECONDS = 10
 """What a cell may take, for each tool that has an option for it."""
 
-MKDOCS = [sys.executable, "-m", "mkdocs", "build", "--strict"]
+MKDOCS = [*mkdocs_build.MKDOCS, "build", "--strict"]
 MKDOCS_JUPYTER = """\
 site_name: Canary
 theme: mkdocs

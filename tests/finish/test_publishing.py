@@ -13,6 +13,7 @@ import pytest
 
 from qa.failures import Failures
 from qa.finish.publishing import Publication
+from tests import mkdocs_build
 from tests.project import SampleProject
 
 OLD = {"index.html": "old", "old/index.html": "old", "changes": "old", "a/x.svg": "old"}
@@ -160,15 +161,8 @@ def test_a_link_inside_the_old_site_is_not_followed(
 
 def in_namespaces(sample: SampleProject, script: str) -> subprocess.CompletedProcess[str]:
     """Where disks can be mounted without being root."""
-    script = script.format(root=sample.root, build=f"{sys.executable} -m mkdocs build -q")
-    return subprocess.run(
-        [shutil.which("unshare") or "unshare", "--map-root-user", "--mount", "sh", "-ec", script],
-        cwd=sample.root.parent,
-        env=os.environ | {"NO_MKDOCS_2_WARNING": "1"},
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+    script = script.format(root=sample.root, build=f"{mkdocs_build.BUILD} -q")
+    return mkdocs_build.run_script(sample.root.parent, script, "--mount")
 
 
 READ_ONLY = "mount --bind {root} {root}; mount -o remount,bind,ro {root}; cd {root}; "

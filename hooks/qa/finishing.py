@@ -44,9 +44,8 @@ def _faults(site: Site, page: Page, content: str) -> Iterator[Failure]:
     """Each heading and each block of code of an article is one that was written and accounted
     for."""
     lines = with_values(page, site.values(page))
-    root = page.path.parents[len(Path(page.name).parts) + 1]
     added = [WORDS[page.language].related] if site.related.get(page.name) else []
-    written = shown.written(page, lines, site.notebooks.get(page.name), root, added)
+    written = shown.written(page, lines, site.notebooks.get(page.name), site.includes, added)
     found = site.memo.get(
         "article",
         f"{written}\0{content}",

@@ -27,6 +27,7 @@ from qa.pages.account import Account
 from qa.pages.changes import Changes
 from qa.pages.comparison import Comparison
 from qa.pages.corpus import Corpus
+from qa.pages.includes import Includes
 from qa.pages.page import Page
 from qa.pages.terms import Terms
 from qa.project import Project
@@ -59,12 +60,13 @@ def prepare(project: Project, only: str = "", sync: bool = False) -> Site:
     everything = [page for versions in found.values() for page in versions.values()]
     if only and only not in found:
         raise Failures([Failure(project.docs, 1, f"there is no page {only}", code="page-unknown")])
-    checked = [page for page in everything if page.name.startswith(only)]
+    checked = [page for versions in _named(only, found).values() for page in versions.values()]
     drawn = Drawings(project.memo.folder)
     with ThreadPoolExecutor(1) as beside:
         # One process draws while others run the examples.
         drawing = beside.submit(drawings.check, checked, drawn)
-        runs = _run(project, books, found, failures, only)
+        runs = run_all(_to_run(_named(only, books), _named(only, found)), project.cache)
+        failures += _with_pages(runs.failures, books, found)
         failures += drawing.result()
     questions = questions or Corpus(project.docs / "corpus.yml", {}, {})
     if questions.documents:
@@ -98,8 +100,8 @@ def prepare(project: Project, only: str = "", sync: bool = False) -> Site:
     if only:
         if only in books:
             warm_up(books[only], project.cache)
-        failures = [fault for fault in failures if only in fault.path.as_posix()]
-    if not runs.results and not failures:
+        failures = _faults_of(only, failures, project, books.get(only))
+    elif not runs.results and not failures:
         failures.append(
             Failure(project.notebooks, 1, "nothing ran: there is no notebook", code="nothing-ran")
         )
@@ -114,17 +116,25 @@ def prepare(project: Project, only: str = "", sync: bool = False) -> Site:
     return site
 
 
-def _run(
-    project: Project,
-    books: dict[str, Notebook],
-    found: dict[str, dict[str, Page]],
-    failures: list[Failure],
-    only: str,
-) -> Runs:
-    chosen = [each for each in _to_run(books, found) if each.name.startswith(only)]
-    runs = run_all(chosen, project.cache)
-    failures += _with_pages(runs.failures, books, found)
-    return runs
+def _named(only: str, records: dict[str, T]) -> dict[str, T]:
+    """The one record of a page, or all if it is empty."""
+    return {name: record for name, record in records.items() if only in ("", name)}
+
+
+def _faults_of(
+    only: str, failures: list[Failure], project: Project, book: Notebook | None
+) -> list[Failure]:
+    """Those in the files of one page: its languages, its notebook, and what that brings along."""
+    own = {project.docs / language / f"{only}.md" for language in LANGUAGES}
+    source = project.notebooks / f"{only}.py"
+    own |= {source, source.with_suffix(".ipynb")}
+    if book:
+        own |= {file.path for file in book.files.values()}
+    else:
+        # It could not be read, which may lie in a module beside it.
+        own |= {path for path in source.parent.glob("*.py") if not notebooks.is_notebook(path)}
+    folder = source.with_suffix("")
+    return [each for each in failures if each.path in own or folder in each.path.parents]
 
 
 def _to_run(books: dict[str, Notebook], found: dict[str, dict[str, Page]]) -> Iterator[Notebook]:
@@ -156,9 +166,7 @@ def _check_code(
     project: Project, books: dict[str, Notebook], everything: list[Page]
 ) -> tuple[Account, list[Failure]]:
     accountant = Accountant(Verdicts(project.memo))
-    known = {file.path.resolve() for book in books.values() for file in book.files.values()}
-    known |= {book.path.resolve() for book in books.values()}
-    failures = list(accountant.check_pages(everything, known))
+    failures = list(accountant.check_pages(everything, Includes(books.values(), project.root)))
     for book in books.values():
         failures += accountant.check_files(book)
         accountant.account.ran += len(book.code)
@@ -240,6 +248,7 @@ def _check_notebooks_and_pages(
         failures += markdown.check(page, verdicts)
         failures += checks.check_header(page, site.terms)
         failures += checks.check_fences(page, site.corpus)
+        failures += checks.check_includes(page)
         failures += links.check_links(page, site.by_path, project.docs, site.terms)
         path = project.notebooks / f"{page.name}.py"
         book, result = site.notebooks.get(page.name), site.results.get(page.name)

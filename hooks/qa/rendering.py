@@ -21,7 +21,8 @@ def render_page(site: Site, path: Path, to_root: str) -> str | None:
     notebook, result = site.notebooks.get(page.name), site.results.get(page.name)
     above = wayfinding.below_title(page, site.terms, site.list_of_terms)
     found = _lists(site, page, to_root)
-    lines = render(page, site.values(page), notebook, result, found, to_root, above)
+    included = site.includes.text
+    lines = render(page, site.values(page), notebook, result, found, included, to_root, above)
     near = site.related.get(page.name, ())
     lines += wayfinding.related(page, near, site.titles(page.language))
     return "\n".join(lines) + "\n"

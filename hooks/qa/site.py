@@ -13,6 +13,7 @@ from qa.pages.account import Account
 from qa.pages.changes import Changes
 from qa.pages.comparison import Comparison
 from qa.pages.corpus import Corpus
+from qa.pages.includes import Includes
 from qa.pages.page import Page
 from qa.pages.statistics import statistics
 from qa.pages.terms import Terms
@@ -37,6 +38,10 @@ class Site:
 
     def __post_init__(self) -> None:
         self.by_path = {p.path: p for versions in self.pages.values() for p in versions.values()}
+
+    @cached_property
+    def includes(self) -> Includes:
+        return Includes(self.notebooks.values(), self.corpus.path.parents[1])
 
     @property
     def statistics(self) -> dict[str, Scalar]:

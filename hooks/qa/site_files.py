@@ -35,8 +35,8 @@ def _write_run(target: Path, folder: str, notebook: Notebook, result: Result) ->
     if notebook.files:
         contents = {notebook.pair.name: executed.encode()}
         contents |= {name: file.content for name, file in notebook.files.items()}
-        archive = path_below(target, f"{folder}/{notebook.path.stem}.zip")
-        write_zip(archive, contents.items())
+        name = f"{folder}/{notebook.path.stem}.zip"
+        write_zip(path_below(target, name), contents.items())
 
 
 def _write_feeds(site: Site, target: Path, address: str) -> None:

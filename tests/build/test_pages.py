@@ -81,3 +81,56 @@ def test_one_page_is_built_whatever_is_wrong_with_others(
     assert done.returncode == 0, done.stderr
     pages = {path.parent.name for path in (sample.root / "site/training").rglob("index.html")}
     assert pages == {"sum"}
+
+
+def test_one_page_is_that_page_and_none_that_begins_alike(
+    sample: SampleProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = '# %% name="more"\nassert 1 == 2\n\n# %% name="sum"\n'
+    for name in ("sum-more", "sums", "su", "m"):
+        sample.write(f"notebooks/training/{name}.py", broken)
+        for language in ("zh", "en"):
+            sample.write(f"docs/{language}/training/{name}.md", "# X\n\n{{ nothing }}\n")
+    for folder in ("training/sum", "sum/training", "more/training/sum"):
+        sample.write(f"docs/zh/{folder}/sum.md", "# X\n\n{{ nothing }}\n")
+    monkeypatch.setenv("QA_PAGE", "training/sum")
+    done = sample.build()
+    assert done.returncode == 0, done.stderr
+    assert "Examples: 1, of which 0 ran now" in done.stderr
+    line = sample.replace("docs/en/training/sum.md", "{{ total }}", "{{ totl }}")
+    done = sample.build()
+    lines = [each for each in done.stderr.splitlines() if each.startswith(("docs/", "note"))]
+    reason = 'no value "totl": it is no final scalar variable of sum.py'
+    assert f"docs/en/training/sum.md:{line}: {reason}" in lines
+    assert all(
+        each.startswith(("docs/en/training/sum.md", "docs/zh/training/sum.md")) for each in lines
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("notebooks/training/helper.py", "x ="),
+        ("notebooks/training/sum/helper.py", "x ="),
+        ("notebooks/training/sum/data.json", "{"),
+    ],
+)
+def test_the_page_that_is_served_hides_no_fault_of_what_it_uses(
+    sample: SampleProject, monkeypatch: pytest.MonkeyPatch, name: str, text: str
+) -> None:
+    sample.replace("notebooks/training/sum.py", "import numpy", "import helper\nimport numpy")
+    sample.write("notebooks/training/helper.py", "x = 1\n")
+    sample.sync()
+    sample.write(name, text)
+    monkeypatch.setenv("QA_PAGE", "training/sum")
+    done = sample.build()
+    assert done.returncode == 1
+    assert f"{name}:1: " in done.stderr
+
+
+def test_a_page_without_a_notebook_can_be_served(
+    sample: SampleProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("QA_PAGE", "questions")
+    done = sample.build()
+    assert done.returncode == 0, done.stderr

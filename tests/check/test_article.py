@@ -13,10 +13,14 @@ from qa.check.verdicts import Verdicts
 from qa.failures import Failures
 from qa.memo import Memo
 from qa.pages import page as pages
+from qa.pages.includes import Includes
 from qa.pages.render import render
+from qa.run import notebook as notebooks
 
 ROOT = Path(__file__).parents[2]
 VERDICTS = Verdicts(Memo())
+NOTEBOOK = notebooks.read(ROOT / "notebooks/billing/energy.py")
+INCLUDES = Includes([NOTEBOOK], ROOT)
 FILE = "notebooks/billing/energy/meter.py"
 
 
@@ -40,8 +44,9 @@ class Codes:
         except Failures as error:
             return [f"{fault.line} {fault.code}" for fault in error.failures]
         found = [f"{f.line} {f.reason.split()[1][:-1]}" for f in markdown.check(page, VERDICTS)]
-        content = self.convert.reset().convert("\n".join(render(page, {}, None, None, {}, "")))
-        written = shown.written(page, page.lines, None, ROOT)
+        lines = render(page, {}, None, None, {}, INCLUDES.text, "")
+        content = self.convert.reset().convert("\n".join(lines))
+        written = shown.written(page, page.lines, None, INCLUDES)
         found += [f"{each.line} {each.code}" for each in article.check(content, written)]
         return sorted(set(found))
 

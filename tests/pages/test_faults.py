@@ -434,7 +434,7 @@ def test_unknown_option_of_a_fence(docs: Path, header: str, reason: str) -> None
 
 def test_options_for_the_checks_do_not_reach_the_highlighter(docs: Path) -> None:
     text = '# T\n\n  ``` python title="a" raises="E" hl_lines="1"\n  x = "raises"\n  ```\n'
-    rendered = render(page(docs, text), {}, None, None, {}, "")
+    rendered = render(page(docs, text), {}, None, None, {}, lambda *_: "", "")
     assert rendered == text.replace(' raises="E"', "").splitlines()
 
 

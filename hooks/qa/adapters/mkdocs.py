@@ -66,6 +66,9 @@ class Build:
             with _failing():
                 self.publication = Publication(Path(config.site_dir))
             config.site_dir = str(self.publication.folder)
+        # Files are included by the build itself: see qa.pages.includes.
+        with suppress(ValueError):
+            config.markdown_extensions.remove("pymdownx.snippets")
         if self.offline:
             # A folder that is opened in a browser has no server that looks for index.html.
             config.use_directory_urls = False

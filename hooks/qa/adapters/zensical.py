@@ -117,7 +117,8 @@ def _build(site: Site, root: Path, work: Path, settings: dict[str, Any]) -> Path
     """The folder of one language, built. Raises Failures with what Zensical says."""
     shutil.rmtree(work, ignore_errors=True)
     _write_docs(site, root / "docs", work / "docs", settings["theme"]["language"])
-    (work / SETTINGS).write_text(yaml.dump(settings, Dumper=Dumper, allow_unicode=True), "utf-8")
+    text = yaml.dump(settings, Dumper=Dumper, allow_unicode=True)
+    files.path_below(work, SETTINGS).write_text(text, encoding="utf-8")
     command = [sys.executable, "-m", "zensical", "build", "-f", str(work / SETTINGS)]
     if settings.get("strict"):
         command.append("--strict")
@@ -142,8 +143,8 @@ def _write_docs(site: Site, docs: Path, target: Path, language: str) -> None:
             to_root = relative("", f"{ROOTS[language]}{page.name}.md")
             text = render_page(site, path, to_root) or ""
             header = files.read_text(path).splitlines()[: page.first - 1]
-            copy = files.path_below(target, f"{page.name}.md")
-            copy.write_text("\n".join([*header, text]), encoding="utf-8")
+            text = "\n".join([*header, text])
+            files.path_below(target, f"{page.name}.md").write_text(text, encoding="utf-8")
 
 
 def main() -> int:

@@ -12,6 +12,7 @@ from qa.check.verdicts import Verdicts
 from qa.failures import Failure, Failures
 from qa.pages.account import Account, Waiver
 from qa.pages.fences import INCLUDE, Fate, Fence
+from qa.pages.includes import Includes
 from qa.pages.page import Page
 from qa.run.notebook import Cell, CompanionFile, Notebook
 from qa.run.source import SourceFacts, facts
@@ -72,21 +73,21 @@ class Accountant:
         self.verdicts = verdicts
         self.account = Account()
 
-    def check_pages(self, pages: Iterable[Page], files: set[Path]) -> Iterator[Failure]:
-        """`files` are those that are checked where they lie, so that pages may include them."""
+    def check_pages(self, pages: Iterable[Page], includes: Includes) -> Iterator[Failure]:
+        """`includes` are the files that are checked where they lie, so that pages may show them."""
         for page in pages:
             for fence in page.fences:
-                for line, reason in self._faults_of_fence(page, fence, files):
+                for line, reason in self._faults_of_fence(page, fence, includes):
                     yield Failure(page.path, line, reason, code="code-on-page")
 
     def _faults_of_fence(
-        self, page: Page, fence: Fence, files: set[Path]
+        self, page: Page, fence: Fence, includes: Includes
     ) -> Iterator[tuple[int, str]]:
         match fence.fate:
             case Fate.DIAGRAM:
                 self.account.diagrams += 1
             case Fate.INCLUDED:
-                yield from self._faults_of_include(page, fence, files)
+                yield from self._faults_of_include(fence, includes)
             case Fate.WAIVED:
                 language, reason = fence.language or "without language", fence.options["reason"]
                 self.account.waived.append(Waiver(page.path, fence.line, language, reason))
@@ -112,17 +113,12 @@ class Accountant:
         for line, problem in self._problems(checker, fence.code):
             yield fence.line + line, problem
 
-    def _faults_of_include(
-        self, page: Page, fence: Fence, files: set[Path]
-    ) -> Iterator[tuple[int, str]]:
+    def _faults_of_include(self, fence: Fence, includes: Includes) -> Iterator[tuple[int, str]]:
         self.account.checked += 1
-        root = page.path.parents[len(Path(page.name).parts) + 1]
         for number, line in enumerate(fence.text.splitlines(), fence.line + 1):
             if included := INCLUDE.match(line):
-                name = included["file"]
-                if (root / name).resolve() not in files:
-                    reason = f"includes {name}, which is no file of a notebook: nothing checks it"
-                    yield number, reason
+                if fault := includes.fault(included["file"], included["section"] or ""):
+                    yield number, fault
             elif line.strip() not in BETWEEN:
                 yield number, "stands beside an included file, where nothing checks it"
 

@@ -12,7 +12,7 @@ from qa.check import code
 from qa.failures import Failure
 from qa.pages.corpus import Corpus
 from qa.pages.fences import Fate
-from qa.pages.page import Page
+from qa.pages.page import INLINE_CODE, Page
 from qa.pages.terms import Terms
 from qa.run.inside.safe import SVG, WEBP
 from qa.run.notebook import Notebook
@@ -37,7 +37,7 @@ HEADER = {
 SAME = ("sources", "level", "tags")
 """Keys of the front matter that do not depend on the language."""
 LEVELS = tuple(WORDS[LANGUAGES[0]].levels)
-LINE_RANGE = re.compile(r'"[^"]+:\d+(:\d+)?"')
+INCLUDE_LIKE = re.compile(r"(?<!\S);*-+8<-+(?!\S)")
 
 
 def check_pairs_of_languages(pages: dict[str, dict[str, Page]], docs: Path) -> Iterator[Failure]:
@@ -148,17 +148,21 @@ def check_fences(page: Page, corpus: Corpus) -> Iterator[Failure]:
             takes = f"it takes {', '.join(known)}" if known else "it takes none"
             reason = f'fence "{fence.language}" has no option "{option}"; {takes}'
             yield Failure(page.path, fence.line, reason, code="fence-option")
-        if fence.fate is Fate.INCLUDED and LINE_RANGE.search(fence.text):
-            reason = (
-                "includes lines by number, which shift when the file is edited: mark a section in "
-                "it with --8<-- [start:name] and [end:name], and include file:name"
-            )
-            yield Failure(page.path, fence.line, reason, code="include-by-number")
         document = fence.options.get("document", "")
         known_document = not document or document in (corpus.documents or [document])
         if fence.language == "questions" and not known_document:
             reason = f'no document "{document}" in {corpus.path.name}'
             yield Failure(page.path, fence.line, reason, code="document-unknown")
+
+
+def check_includes(page: Page) -> Iterator[Failure]:
+    """A fence in which nothing else stands includes files; whatever else looks as if it did."""
+    fences = [fence for fence in page.fences if fence.fate is Fate.INCLUDED]
+    shown = {number for fence in fences for number in range(fence.line, fence.end)}
+    for number, line in enumerate(page.lines, page.first):
+        if number not in shown and INCLUDE_LIKE.search(INLINE_CODE.sub("", line)):
+            reason = "includes nothing: a fence does in which nothing else stands"
+            yield Failure(page.path, number, reason, code="include-form")
 
 
 def check_cells(page: Page, notebook: Notebook, result: Result | None) -> Iterator[Failure]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from qa.drawing.drawings import Drawings
 from qa.failures import Failure
+from qa.files import path_below
 from qa.finish import drawings, search_index, sitemap
 from qa.finish.addresses import relative
 from qa.finish.built import BuiltSite, Page, Subject
@@ -46,7 +47,7 @@ def finish(site: BuiltSite, memo: Memo, drawn: Drawings) -> list[Failure]:
         if not names_charset(html):
             reason = "names no charset, behind which its policy would stand"
             failures.append(Failure(path, 1, reason, code="page-without-charset"))
-        path.write_text(with_policy(html, known), encoding="utf-8")
+        path_below(site.folder, page.path).write_text(with_policy(html, known), encoding="utf-8")
     for root, found in entries.items():
         search_index.write(site.folder / root, found)
     if site.address:

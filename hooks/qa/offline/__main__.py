@@ -7,10 +7,12 @@ import sys
 import tempfile
 from pathlib import Path
 
-from qa import LANGUAGES, root_of
+from qa import LANGUAGES, root_of, tree
 from qa.adapters.mkdocs import pages_in_order
+from qa.failures import Failures
 from qa.offline import archives
 from qa.offline.book import Book
+from qa.project import LARGEST_DOWNLOAD
 from qa.words import WORDS
 
 NAME = "large-model-qa"
@@ -18,6 +20,8 @@ NOT_IN_BOOKS = ("index", "about/", "contributing/", "questions/")
 
 
 def main(site: Path, target: Path) -> int:
+    if faults := list(tree.faults(target, LARGEST_DOWNLOAD)):
+        raise Failures(faults)
     site = site.resolve()
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir(parents=True)
@@ -30,7 +34,7 @@ def main(site: Path, target: Path) -> int:
     with tempfile.TemporaryDirectory() as folder:
         for language in LANGUAGES:
             root = site / root_of(language)
-            book = Book(WORDS[language].site, language, root, names, style, hosted)
+            book = Book(WORDS[language].site, language, site, root, names, style, hosted)
             book.write(target / f"{NAME}-{language}.epub", Path(folder, language))
     for file in sorted(target.iterdir()):
         print(f"{file} ({file.stat().st_size / 1e6:.1f} MB)")
@@ -38,4 +42,7 @@ def main(site: Path, target: Path) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(*map(Path, sys.argv[1:])))
+    try:
+        sys.exit(main(*map(Path, sys.argv[1:])))
+    except Failures as error:
+        sys.exit(str(error))

@@ -14,12 +14,15 @@ from lxml import html
 from lxml.html import HtmlElement
 from PIL import Image
 
+from qa.failures import Failure, Failures
 from qa.files import path_below
 
-# What only a browser can use, and the dark one of each pair of figures.
+# What only a browser can use, the dark one of each pair of figures, and all else that would make
+# pandoc look for another file.
 LEFT_OUT = (
     "//script | //button | //*[contains(@class, 'headerlink')]"
     " | //img[contains(@src, '#only-dark')]"
+    " | //iframe | //video | //audio | //source | //track | //object | //embed | //link | //style"
 )
 # From the text: the parser of HTML knows no capitals in the names of attributes.
 DIAGRAM = re.compile(r'<div class="qa-diagram">(<svg.*?</svg>)</div>', re.DOTALL)
@@ -34,18 +37,19 @@ img { max-width: 100%; }
 
 @dataclass(frozen=True)
 class Book:
-    """`names` are those of the pages below `root`, in reading order; `address` is the hosted site,
-    to which links lead that leave the book, or empty."""
+    """`names` are those of the pages below `root`, a folder of `site`, in reading order; `address`
+    is the hosted site, to which links lead that leave the book, or empty."""
 
     title: str
     language: str
+    site: Path
     root: Path
     names: tuple[str, ...]
     diagram_style: str
     address: str = ""
 
     def write(self, target: Path, work: Path) -> None:
-        """Raises RuntimeError if pandoc does."""
+        """Raises RuntimeError if pandoc does, and Failures for a picture that is none."""
         work.mkdir(parents=True, exist_ok=True)
         path_below(work, "style.css").write_text(STYLE, encoding="utf-8")
         chapters = [
@@ -79,11 +83,13 @@ class Book:
         article: HtmlElement = html.document_fromstring(text).find(".//article")
         for element in article.xpath(LEFT_OUT):
             element.drop_tree()
+        for image in article.iter("img"):
+            image.set("src", self._embeddable(page, image.get("src", ""), work))
         for diagram, svg in zip(
             article.xpath("//div[@class='qa-diagram']"), DIAGRAM.findall(text), strict=True
         ):
-            file = work / f"{_identifier(name, diagram[0].get('id'))}.svg"
-            file.write_text(self._standing_alone(svg), encoding="utf-8")
+            file = path_below(work, f"{_identifier(name, diagram[0].get('id'))}.svg")
+            path_below(work, file.name).write_text(self._standing_alone(svg), encoding="utf-8")
             image = html.Element("img", src=str(file), alt=diagram[0].get("aria-label"))
             diagram.getparent().replace(diagram, image)
             image.tail = diagram.tail
@@ -91,8 +97,6 @@ class Book:
             source = formula.findtext(".//annotation")
             formula[:] = []
             formula.text = f"\\[{source}\\]" if formula.tag == "div" else f"\\({source}\\)"
-        for image in article.iter("img"):
-            image.set("src", _embeddable(page, image.get("src"), work))
         for element in article.xpath("//*[@id]"):
             element.set("id", _identifier(name, element.get("id")))
         for term in article.xpath("//dt[@id]"):
@@ -107,6 +111,23 @@ class Book:
         style = VARIABLE.sub(r"\1", self.diagram_style)
         start = '<svg class="qa-diagram" xmlns="http://www.w3.org/2000/svg"'
         return svg.replace("<svg", start, 1).replace(">", f"><style>{style}</style>", 1)
+
+    def _embeddable(self, page: Path, source: str, work: Path) -> str:
+        """The path of a picture in a form that e-readers know. Raises Failures."""
+        path = (page.parent / unquote(source.partition("#")[0])).resolve()
+        if not path.is_relative_to(self.site.resolve()) or not path.is_file():
+            reason = f'picture "{source}" is no file of the site'
+            raise Failures([Failure(page, 1, reason, code="picture-elsewhere")])
+        if path.suffix != ".webp":
+            return str(path)
+        converted = path_below(work, f"{path.parent.name}-{path.stem}.png")
+        try:
+            with Image.open(path, formats=["WEBP"]) as image:
+                image.save(converted)
+        except (OSError, ValueError, Image.DecompressionBombError) as error:
+            reason = f'picture "{source}" cannot be decoded: {error}'
+            raise Failures([Failure(page, 1, reason, code="picture-broken")]) from error
+        return str(converted)
 
     def _lead(self, link: HtmlElement, name: str) -> None:
         """Into the book if the target stands there, else to the hosted site, or nowhere."""
@@ -134,14 +155,3 @@ def _move_inside(term: HtmlElement) -> None:
     anchor.text, term.text = term.text, None
     anchor.extend(list(term))
     term.append(anchor)
-
-
-def _embeddable(page: Path, source: str, work: Path) -> str:
-    """The path of a picture in a form that e-readers know."""
-    path = (page.parent / unquote(source.partition("#")[0])).resolve()
-    if path.suffix != ".webp":
-        return str(path)
-    converted = path_below(work, f"{path.parent.name}-{path.stem}.png")
-    with Image.open(path, formats=["WEBP"]) as image:
-        image.save(converted)
-    return str(converted)

@@ -7,17 +7,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, auto
 from pathlib import Path
-from textwrap import dedent
+from textwrap import dedent, indent
 
 from qa.failures import Failure, Failures
 
 FENCE = re.compile(r"^(?P<indent> *)(?P<marks>`{3,}|~{3,}) *(?P<header>[^`]*)$")
 HEADER = re.compile(r'^(?P<language>[\w.+-]*)(?P<options>(?: +\w+="[^"]*")*) *$')
 OPTION = re.compile(r' +(\w+)="([^"]*)"')
+MARKS = re.compile(r"`+|~+")
 SNIPPET = "--8<--"
 INCLUDE = re.compile(
-    rf"""^ *{SNIPPET} +(?P<quote>["'])(?P<file>[^"':]+)(?::(?P<section>[^"']*))?(?P=quote) *$""",
-    re.MULTILINE,
+    rf"""^(?P<indent>\ *){SNIPPET}\ + (?P<quote>["'])
+    (?P<file>[^"':]+) (?: :(?P<section>[^"']*) )? (?P=quote)\ *$""",
+    re.MULTILINE | re.VERBOSE,
 )
 HIGHLIGHT = ("title", "linenums", "hl_lines")
 """Options of a block of code that Material understands; the others are for the checks."""
@@ -100,7 +102,18 @@ class Fence:
 
     def with_includes(self, read: Callable[[str, str], str]) -> str:
         """What it shows, if `read` knows the text of a file's section."""
-        return INCLUDE.sub(lambda m: read(m["file"], m["section"] or ""), self.text)
+        return INCLUDE.sub(
+            lambda m: indent(read(m["file"], m["section"] or ""), m["indent"]), self.text
+        )
+
+
+def block(opening: str, lines: list[str]) -> list[str]:
+    """A fence that none of its `lines` can end; `opening` is its first line."""
+    match = FENCE.match(opening)
+    assert match is not None
+    longest = max((len(run) for line in lines for run in MARKS.findall(line)), default=0)
+    marks = match["marks"][0] * max(len(match["marks"]), longest + 1)
+    return [f"{match['indent']}{marks} {match['header']}", *lines, match["indent"] + marks]
 
 
 def without_own_options(opening: str) -> str:

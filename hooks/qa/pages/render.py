@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import html
 import posixpath
-import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from qa.pages.fences import Fate, Fence, without_own_options
+from qa.pages.fences import Fate, Fence, block, without_own_options
 from qa.pages.figures import figure_html
 from qa.pages.inert import inert_html, inert_text
 from qa.pages.page import Page
@@ -16,9 +15,6 @@ from qa.run.inside.safe import HTML, SVG, WEBP
 from qa.run.notebook import Notebook
 from qa.run.store import CellResult, Result, Scalar
 from qa.words import WORDS
-
-BACKTICKS = re.compile(r"`+")
-SNIPPET_LINE = re.compile(r"^( *)(-+8<-+)")
 
 
 def runs_folder(name: str) -> str:
@@ -32,14 +28,15 @@ def render(
     notebook: Notebook | None,
     result: Result | None,
     lists: Mapping[str, Callable[[Fence], list[str]]],
+    included: Callable[[str, str], str],
     to_root: str,
     below_title: Iterable[str] = (),
 ) -> list[str]:
     """The lines of the page's Markdown with everything filled in.
 
     `values` are what `{{ }}` may name, `lists` make the lines of fences that list something (see
-    qa.pages.lists), and `to_root` is the relative address of the site's root. The page must have
-    passed its checks.
+    qa.pages.lists), `included` returns the text of a file's section, and `to_root` is the relative
+    address of the site's root. The page must have passed its checks.
     """
     lines = with_values(page, values)
     at = {fence.line: fence for fence in page.fences}
@@ -64,6 +61,9 @@ def render(
                 out += _run_line(page, notebook, result, to_root)
         elif fence.fate is Fate.LIST:
             out += lists[fence.language](fence)
+        elif fence.fate is Fate.INCLUDED:
+            shown = fence.with_includes(included).splitlines()
+            out += block(without_own_options(body[0]), shown)
         else:
             out += [without_own_options(body[0]), *body[1:]]
     return out
@@ -88,20 +88,13 @@ def _last_cell_of_run(page: Page) -> Fence | None:
     return cells[-1] if cells else None
 
 
-def _code(source: str) -> list[str]:
-    """A fence that nothing in the source can end, and in which nothing is included."""
-    marks = "`" * max(3, *(len(run) + 1 for run in BACKTICKS.findall(source)), 3)
-    lines = [SNIPPET_LINE.sub(r"\1;\2", line) for line in source.splitlines()]
-    return [f"{marks} python", *lines, marks]
-
-
 def _cell(
     page: Page, fence: Fence, caption: str, notebook: Notebook, result: Result, to_root: str
 ) -> list[str]:
     name = fence.options["name"]
     cell, ran = notebook.cell(name), result.cells[name]
     assert cell is not None
-    code = _code(cell.source)
+    code = block("``` python", cell.source.splitlines())
     if "hide-input" in cell.tags:
         title = f'??? example "{WORDS[page.language].code}: {name}"'
         code = [title, "", *(f"    {line}" for line in code)]

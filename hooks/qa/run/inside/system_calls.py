@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import fcntl
 import os
 import socket
 from collections.abc import Iterator
@@ -39,8 +40,10 @@ MACHINE = (
     *("settimeofday", "swapoff", "swapon", "sysfs", "syslog", "uselib", "ustat", "vhangup"),
 )
 REFUSED = (*KEYRINGS, *OTHER_PROCESSES, *NAMESPACES, *UNCOUNTED_MEMORY, *WIDE, *MACHINE)
-NEWER = range(453, 600)
-"""Numbers, on all architectures the same, of what came after Linux 6.6 and of what is to come."""
+NEWER = range(451, 600)
+"""Numbers, on all architectures the same, of what came after Linux 6.4 and of what is to come."""
+PRETENDED = ("sync", "syncfs")
+"""A run has nothing to write to a disk; with these it could make the machine's busy."""
 
 CLONE_NEW = (0x02000000, 0x04000000, 0x08000000, 0x10000000, 0x20000000, 0x40000000, 0x00020000)
 """Flags of clone(2) for new namespaces."""
@@ -62,19 +65,27 @@ class _Condition(ctypes.Structure):
     )
 
 
+def _is(argument: int, value: int) -> _Condition:
+    """That an argument of 32 bits has this value, whatever stands in the other 32."""
+    return _Condition(argument, MASKED_EQ, 0xFFFFFFFF, value)
+
+
 _Rule = tuple[str | int, int, tuple[_Condition, ...]]
 
 
 def _rules() -> Iterator[_Rule]:
     """What is refused: the call, the error it gives, and which of its arguments make it so.
 
-    The kernel takes 32 bits of most arguments, a filter sees 64: a number with more is refused too.
+    The kernel takes 32 bits of most arguments, a filter sees 64, and a run may fill them all.
     """
-    for option in (socket.SO_SNDBUF, socket.SO_RCVBUF):
-        level = _Condition(1, MASKED_EQ, 0xFFFFFFFF, socket.SOL_SOCKET)
-        yield "setsockopt", 0, (level, _Condition(2, MASKED_EQ, 0xFFFFFFFF, option))
     for call in (*REFUSED, *NEWER):
         yield call, errno.ENOSYS, ()
+    for call in PRETENDED:
+        yield call, 0, ()
+    for option in (socket.SO_SNDBUF, socket.SO_RCVBUF):  # buffers keep the size that they have
+        yield "setsockopt", 0, (_is(1, socket.SOL_SOCKET), _is(2, option))
+    for command in (fcntl.F_SETLEASE, fcntl.F_NOTIFY):  # on files that the builder has, too
+        yield "fcntl", errno.EINVAL, (_is(1, command),)
     for flag in CLONE_NEW:
         yield "clone", errno.EPERM, (_Condition(0, MASKED_EQ, flag, flag),)
     for family in set(range(max(FAMILIES))) - set(FAMILIES):

@@ -38,7 +38,7 @@ def opening(folder: Path) -> str:
     places = [REPOSITORY, Path(sys.prefix), Path(sys.base_prefix)]
     hidden = {place: closed for place in places if (closed := closed_above(place))}
     kept = {place: folder / str(number) for number, place in enumerate(hidden)}
-    lines = [f"mkdir {copy} && mount --rbind {place} {copy}" for place, copy in kept.items()]
+    lines = [f"mkdir -p {copy} && mount --rbind {place} {copy}" for place, copy in kept.items()]
     lines += [f"mount -t tmpfs -o mode=755 none {closed}" for closed in set(hidden.values())]
     lines += [f"mkdir -p {place} && mount --rbind {copy} {place}" for place, copy in kept.items()]
     return "\n".join(["set -e", *lines, f"cd {REPOSITORY}", 'exec "$@"'])
@@ -49,6 +49,7 @@ def opening(folder: Path) -> str:
 def test_attacks_fail_for_an_ordinary_user(home: Path, tmp_path: Path) -> None:
     script = ["unshare", "--mount", "bash", "-c", opening(tmp_path), "bash"]
     environment = os.environ | {"HOME": str(home), "TMPDIR": str(home)}
-    command = [*script, *DROP, *COMMAND]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
+    for chosen in (["-m", "not alone", "-n", "2"], ["-m", "alone"]):
+        command = [*script, *DROP, *COMMAND, *chosen]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr

@@ -238,7 +238,7 @@ class _Supervisor:
                 line, _, buffer = buffer.partition(b"\n")
                 self._pass_on(line)
             elif self.status is not None:
-                return self._broken_limit()
+                return "" if self.status else self._broken_limit()
             if time.monotonic() > looked + TICK:
                 if verdict := self._broken_limit():
                     return verdict

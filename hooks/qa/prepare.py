@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from qa import LANGUAGES, files, tree
-from qa.check import accounts, drawings, links, markdown
+from qa.check import accounts, drawings, languages, links, markdown, parity
 from qa.check import pages as checks
 from qa.check.accounts import Accountant
 from qa.check.verdicts import Verdicts
@@ -95,7 +95,7 @@ def prepare(project: Project, only: str = "", sync: bool = False) -> Site:
     )
     failures += faults
     failures += tree.misplaced_pages(project.docs, LANGUAGES)
-    failures += checks.check_pairs_of_languages(found, project.docs)
+    failures += parity.check_pairs_of_languages(found, project.docs)
     failures += _check_notebooks_and_pages(project, site, checked)
     if only:
         if only in books:
@@ -246,6 +246,7 @@ def _check_notebooks_and_pages(
         if not page.lines:
             continue
         failures += markdown.check(page, verdicts)
+        failures += languages.check(page)
         failures += checks.check_header(page, site.terms)
         failures += checks.check_fences(page, site.corpus)
         failures += checks.check_includes(page)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from qa import yaml_lines
-from qa.check import links
+from qa.check import links, parity
 from qa.check import pages as checks
 from qa.failures import Failure, Failures
 from qa.pages import corpus, lists, terms
@@ -305,7 +305,7 @@ def code_faults(docs: Path, language: str, zh: str, en: str) -> list[str]:
         lang: page(docs, f"# T\n\n``` {language}\n{text}\n```\n", language=lang)
         for lang, text in (("zh", zh), ("en", en))
     }
-    return lines(checks.check_pairs_of_languages({"training/sum": versions}, docs))
+    return lines(parity.check_pairs_of_languages({"training/sum": versions}, docs))
 
 
 @pytest.mark.parametrize(

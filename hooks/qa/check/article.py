@@ -40,7 +40,8 @@ class Written:
         words = [word for word in re.split(r"\W+", text) if word]
 
         def score(line: str) -> int:
-            return sum(len(word) for word in words if word in line) + len(text) * (text in line)
+            found = sum(len(word) for word in words if word in line)
+            return found + len(text) * (text in line) + len(text) * (text == line.strip())
 
         scores = [score(line.lower()) for line in self.lines]
         best = max(scores, default=0)

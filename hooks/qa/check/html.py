@@ -228,6 +228,9 @@ def _faults_of_attributes(tag: str, token: str, attributes: dict[str, str]) -> I
     for name, value in attributes.items():
         if name not in known and not ARIA.fullmatch(name):
             yield Fault(name, f'<{tag}> may not carry "{name}" on a page', "html-attribute")
+        elif "{{" in value or "}}" in value:
+            unmeant = f'"{value}" is no value: write {{{{ name }}}} or {{{{ name:format }}}}'
+            yield Fault(value, unmeant, "value-form")
         elif name in ("href", "src") and (reason := address_fault(value, image=name == "src")):
             yield Fault(value, reason, "html-address")
         elif name == "style" and not STYLE.fullmatch(value):

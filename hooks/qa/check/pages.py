@@ -1,19 +1,17 @@
-"""Does a page keep its promises: cells, values, sources, sections, and its other language."""
+"""Does a page keep its promises: its header, the headers of its fences, cells and values."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from itertools import zip_longest
-from pathlib import Path
 
 from qa import LANGUAGES, yaml_lines
-from qa.check import code
 from qa.failures import Failure
 from qa.pages.corpus import Corpus
 from qa.pages.fences import Fate
 from qa.pages.page import INLINE_CODE, Page
 from qa.pages.terms import Terms
+from qa.run.inside import scalars
 from qa.run.inside.safe import SVG, WEBP
 from qa.run.notebook import Notebook
 from qa.run.store import Result, Scalar
@@ -34,95 +32,26 @@ HEADER = {
     "level?": str,
     "search?": {"boost?": object, "exclude?": True},
 }
-SAME = ("sources", "level", "tags")
-"""Keys of the front matter that do not depend on the language."""
 LEVELS = tuple(WORDS[LANGUAGES[0]].levels)
+LONG_NUMBER = re.compile(r"\d{3}")
+LONGEST = 60
+"""Characters of a number on a page."""
+WHY_NOT = {
+    scalars.NO_NUMBER: "is no finite number (NaN or infinity): find out why in the notebook",
+    scalars.LONG_TEXT: f"is a text of more than {scalars.LONGEST_TEXT} characters: show a cell",
+    scalars.HUGE_NUMBER: "is larger than 10^300: name its logarithm in the notebook",
+}
 INCLUDE_LIKE = re.compile(r"(?<!\S);*-+8<-+(?!\S)")
 
 
-def check_pairs_of_languages(pages: dict[str, dict[str, Page]], docs: Path) -> Iterator[Failure]:
-    """`pages` maps a page's name to its languages: each page stands in each, with one structure."""
-    for name, versions in pages.items():
-        for language in LANGUAGES:
-            if language not in versions:
-                present = next(iter(versions.values()))
-                missing = docs / language / f"{name}.md"
-                reason = f"has no page in {language}: write {missing.relative_to(docs.parent)}"
-                yield Failure(present.path, 1, reason, code="language-missing")
-        if len(versions) == len(LANGUAGES) and all(page.lines for page in versions.values()):
-            source, *others = (versions[language] for language in LANGUAGES)
-            for other in others:
-                yield from _check_same(source, other)
-
-
-def _check_same(source: Page, other: Page) -> Iterator[Failure]:
-    yield from _check_same_order(source, other)
-    yield from _check_same_code(source, other)
-    yield from _check_same_content(source, other)
-    yield from _check_same_content(other, source)
-
-
-def _check_same_order(source: Page, other: Page) -> Iterator[Failure]:
-    """Sources, sections, cells and fences stand in both, in one order."""
-
-    def parts(page: Page) -> dict[str, list[tuple[str, int]]]:
-        return {
-            **{key: [(_shown(page.meta.get(key, "")), page.meta_line(key))] for key in SAME},
-            "section": [(f"{'#' * s.level} {s.anchor}", s.line) for s in page.sections],
-            "cell": [(f.options.get("name", ""), f.line) for f in page.cells],
-            "fence": [(f.language, f.line) for f in page.fences],
-        }
-
-    ours, theirs = parts(source), parts(other)
-    for what in ours:
-        rows = zip_longest(ours[what], theirs[what], fillvalue=("nothing", 1))
-        for (our, _), (their, line) in rows:
-            if our != their:
-                reason = f'{what} "{their}" where {source.language} has "{our}"'
-                yield Failure(other.path, line, reason, code="language-parity")
-                break
-
-
-def _shown(value: object) -> str:
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-
-
-def _check_same_code(source: Page, other: Page) -> Iterator[Failure]:
-    """Comments are translated, code is not; of a diagram only the kind must agree."""
-    for ours, theirs in zip(source.fences, other.fences, strict=False):
-        if ours.language != theirs.language:
-            return  # The order differs, which is another fault.
-        what = "diagram" if ours.language == "mermaid" else "code"
-        pairs = zip_longest(code.essence(ours), code.essence(theirs))
-        for our, their in pairs:
-            if (our and our[0]) != (their and their[0]):
-                text, line = their or ("nothing", theirs.end)
-                shown = our[0].strip() if our else "nothing"
-                reason = f'{what} "{text.strip()}" where {source.language} has "{shown}"'
-                yield Failure(other.path, line, reason, code="language-parity")
-                break
-
-
-def _check_same_content(page: Page, lacks: Page) -> Iterator[Failure]:
-    """Values and links may stand in another order, but none is missing."""
-    for what, here, there in (
-        ("value", _lines_of_values(page), _lines_of_values(lacks)),
-        ("link", _lines_of_links(page), _lines_of_links(lacks)),
-    ):
-        for name in here.keys() - there.keys():
-            reason = f'{what} "{name}" is not on the page in {lacks.language}'
-            yield Failure(page.path, here[name], reason, code="language-parity")
-
-
-def _lines_of_values(page: Page) -> dict[str, int]:
-    return {value.name: value.line for value in page.values}
-
-
-def _lines_of_links(page: Page) -> dict[str, int]:
-    return {link.target: link.line for link in page.markup.links}
-
-
 def check_header(page: Page, terms: Terms) -> Iterator[Failure]:
+    for key, value in page.meta.items():
+        if "{{" in str(value) or "}}" in str(value):
+            reason = f"{key}: the front matter holds no values: write them below it"
+            yield Failure(page.path, page.meta_line(key), reason, code="value-in-header")
+    if not any(section.level == 1 for section in page.sections):
+        reason = "has no title: write one as # Title, below the front matter"
+        yield Failure(page.path, page.first, reason, code="page-without-title")
     faults = list(yaml_lines.check(page.path, page.meta, HEADER, "the front matter"))
     if faults:
         yield from faults
@@ -203,25 +132,32 @@ def check_values(
 ) -> Iterator[Failure]:
     """Each `{{ name:format }}` names a value that can be written so; `origin` says whose.
 
-    `kinds` names the types of the variables there that are no scalars.
+    `kinds` says what the variables there are that are no scalars.
     """
-    kinds = kinds or {}
     for value in page.values:
-        name = value.name
-        if name in values:
-            try:
-                format(values[name], value.format)
-            except (ValueError, TypeError) as error:
-                kind = type(values[name]).__name__
-                reason = f'value "{name}" ({kind}) cannot be written as "{value.format}": {error}'
-                yield Failure(page.path, value.line, reason, code="value-format")
-        elif name in kinds:
-            article = "an" if kinds[name][0].lower() in "aeiou" else "a"
-            reason = (
-                f'value "{name}" is {article} {kinds[name]}, not a scalar: '
-                "name one of its numbers in the notebook"
-            )
-            yield Failure(page.path, value.line, reason, code="value-no-scalar")
+        if value.name in values:
+            fault = _fault_of_format(values[value.name], value.format), "value-format"
+        elif kinds and value.name in kinds:
+            fault = _not_shown(kinds[value.name]), "value-no-scalar"
         else:
-            reason = f'no value "{name}": it is no final scalar variable of {origin}'
-            yield Failure(page.path, value.line, reason, code="value-unknown")
+            fault = f"is no final scalar variable of {origin}", "value-unknown"
+        if fault[0]:
+            yield Failure(page.path, value.line, f'value "{value.name}" {fault[0]}', code=fault[1])
+
+
+def _not_shown(kind: str) -> str:
+    article = "an" if kind[0].lower() in "aeiou" else "a"
+    otherwise = f"is {article} {kind}, not a scalar: name one of its numbers in the notebook"
+    return WHY_NOT.get(kind, otherwise)
+
+
+def _fault_of_format(value: Scalar, form: str) -> str | None:
+    if LONG_NUMBER.search(form):
+        return f'cannot be written as "{form}": no width or precision has three digits'
+    try:
+        text = format(value, form)
+    except (ValueError, TypeError, OverflowError) as error:
+        return f'({type(value).__name__}) cannot be written as "{form}": {error}'
+    if len(text) > LONGEST and not isinstance(value, str):
+        return f'takes {len(text)} characters as "{form}": give it a format such as .3g'
+    return None

@@ -63,20 +63,25 @@ class Markup:
     ids: set[str] = field(default_factory=set)
 
 
+def visible(prose: str) -> str:
+    """With spaces in place of what is hidden, so that lines and columns stay."""
+    return HIDDEN.sub(lambda match: re.sub(r"[^\n]", " ", match[0]), prose)
+
+
 def read(prose: str, first: int) -> Markup:
     """`prose` is a page's text, from line `first` on, with empty lines where blocks of code are."""
-    visible = HIDDEN.sub(lambda match: re.sub(r"[^\n]", " ", match[0]), prose)
+    shown = visible(prose)
     markup = Markup()
 
     def line(place: int) -> int:
-        return first + visible.count("\n", 0, place)
+        return first + shown.count("\n", 0, place)
 
     defined = {}
-    for match in DEFINITION.finditer(visible):
+    for match in DEFINITION.finditer(shown):
         target = match["target"].strip("<>")
         defined[_name(match["name"])] = target
         markup.links.append(Link(line(match.start("target")), target))
-    for match in LINK.finditer(visible):
+    for match in LINK.finditer(shown):
         at, image = line(match.start()), bool(match["image"])
         if match["target"] is None:
             name = _name(match["reference"] or match["text"])
@@ -86,15 +91,15 @@ def read(prose: str, first: int) -> Markup:
         else:
             target = match["target"].strip("<>")
             markup.links.append(Link(at, target, image))
-        # Of the author's text, not the visible one: code is an alternative text too.
+        # Of the author's text, not the shown one: code is an alternative text too.
         if image and not prose[match.start("text") : match.end("text")].strip():
             markup.nameless.append(Link(at, target, image))
-    footnotes = {f"^{match['name']}": line(match.start()) for match in FOOTNOTE.finditer(visible)}
-    notes = {match["name"] for match in FOOTNOTE_TEXT.finditer(visible)}
+    footnotes = {f"^{match['name']}": line(match.start()) for match in FOOTNOTE.finditer(shown)}
+    notes = {match["name"] for match in FOOTNOTE_TEXT.finditer(shown)}
     markup.undefined += [(at, name) for name, at in footnotes.items() if name[1:] not in notes]
-    markup.ids = set(ATTRIBUTE_ID.findall(visible))
+    markup.ids = set(ATTRIBUTE_ID.findall(shown))
     markup.ids |= {f"{kind}:{name}" for name in notes for kind in ("fn", "fnref")}
-    _Tags(visible, first, markup)
+    _Tags(shown, first, markup)
     return markup
 
 

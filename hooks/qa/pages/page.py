@@ -92,7 +92,11 @@ def read(path: Path, language: str, name: str) -> Page:
     if not text.strip():
         raise Failures([Failure(path, 1, "page is empty", code="page-empty")])
     meta, first = _front_matter(path, text)
-    return scan(Page(path, language, name, meta, text.splitlines()[first - 1 :], first))
+    lines = text.splitlines()[first - 1 :]
+    if not any(line.strip() for line in lines):
+        reason = "page has no text below its front matter"
+        raise Failures([Failure(path, 1, reason, code="page-without-text")])
+    return scan(Page(path, language, name, meta, lines, first))
 
 
 def _front_matter(path: Path, text: str) -> tuple[Record, int]:

@@ -29,7 +29,7 @@ class CellResult:
 class Result:
     """One passed run.
 
-    `values` are the final scalar variables, `kinds` the type names of the others. `seconds` are on
+    `values` are the final scalar variables, `kinds` say what the others are. `seconds` are on
     the clock, `processor_seconds` those of all its processes, `peak_memory_bytes` what it took
     beside the libraries. `started` is UTC in ISO 8601. `isolated`: whether it ran shut in.
     """

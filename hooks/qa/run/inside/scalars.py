@@ -10,23 +10,27 @@ from typing import Any
 from qa.run.protocol import Exact, Value
 
 LONGEST_TEXT = 1000
-LONGEST_INTEGER = 10_000
-"""Bits: Python writes out no more than 4,300 digits."""
+LARGEST = 10**300
+NO_NUMBER, LONG_TEXT, HUGE_NUMBER = "no number", "long text", "huge number"
 
 
-def _plain(value: Any) -> Value | None:
-    """A bool, int, float, str or Decimal as a message holds it, None for anything else."""
+def _item(value: Any) -> Any:
+    """A Python value in place of NumPy's scalar."""
     if type(value).__module__ == "numpy" and getattr(value, "shape", None) == ():
-        value = value.item()
-    if isinstance(value, Decimal):
-        return Exact(str(value))
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if isinstance(value, str) and len(value) > LONGEST_TEXT:
-        return None
-    if isinstance(value, int) and value.bit_length() > LONGEST_INTEGER:
-        return None
-    return value if type(value) in (bool, int, float, str) else None
+        return value.item()
+    return value
+
+
+def _kind(value: Any) -> str:
+    """Why no page can show `value`: its type, or one of the kinds above; "" if one can."""
+    if type(value) not in (bool, int, float, str, Decimal):
+        return type(value).__name__
+    if isinstance(value, str):
+        return LONG_TEXT if len(value) > LONGEST_TEXT else ""
+    finite = value.is_finite() if isinstance(value, Decimal) else abs(value) < math.inf
+    if not finite:
+        return NO_NUMBER
+    return HUGE_NUMBER if abs(value) >= LARGEST else ""
 
 
 def _own(variables: dict[str, Any]) -> dict[str, Any]:
@@ -43,16 +47,20 @@ def _own(variables: dict[str, Any]) -> dict[str, Any]:
 
 def scalars(variables: dict[str, Any]) -> dict[str, Value]:
     """The scalars among `variables`."""
-    plain = {name: _plain(value) for name, value in _own(variables).items()}
-    return {name: value for name, value in plain.items() if value is not None}
+    plain = {name: _item(value) for name, value in _own(variables).items()}
+    return {
+        name: Exact(str(value)) if isinstance(value, Decimal) else value
+        for name, value in plain.items()
+        if not _kind(value)
+    }
 
 
 def kinds(variables: dict[str, Any]) -> dict[str, str]:
-    """Type names of all other data among `variables`; modules, classes and functions are none."""
+    """Kinds of all other data among `variables`; modules, classes and functions are none."""
     return {
-        name: type(value).__name__
+        name: kind
         for name, value in _own(variables).items()
-        if _plain(value) is None
+        if (kind := _kind(_item(value)))
         and not isinstance(value, ModuleType | type)
         and not callable(value)
     }

@@ -171,7 +171,7 @@ def test_what_means_what_its_author_wrote(codes: Codes, text: str) -> None:
         ("Text  \nmore\\\nmore", ["4 break-form"]),
         ("<<<<<<< HEAD", ["3 MD092"]),
         ("    \n    x", ["4 MD046", "4 code-unaccounted"]),
-        ("''' python\nx\n'''", ["3 fence-form"]),
+        ("''' python\nx\n'''", ["3 fence-form", "5 fence-form"]),
         ("[x]: nowhere.md", ["3 MD053"]),
         ("![a](a.png) { width=10 }", ["3 attributes-form"]),
     ],

@@ -24,7 +24,8 @@ ARTICLES = (
     re.compile(
         r'(.*?<article\b[^>]*>(?:\s*<a id="__skip"[^>]*></a>)?)(.*)(</article>.*)', re.DOTALL
     ),
-    re.compile(r'(.*?\brole="main"[^>]*>)(.*)(<footer\b.*)', re.DOTALL),
+    # It stands in three elements, which the footer is not in.
+    re.compile(r'(.*?\brole="main"[^>]*>)(.*)((?:\s*</div>){3}\s*<footer\b.*)', re.DOTALL),
 )
 """What stands before, in and behind the article of a page, as themes mark it."""
 
@@ -43,6 +44,9 @@ def finish(site: BuiltSite, memo: Memo, drawn: Drawings) -> list[Failure]:
             failures += _draw(page.subject, article["html"], drawn)
             html = parts[1] + drawings.put_in(article["html"], drawn.known) + parts[3]
             entries[page.language.root].append(_entry(site, page, article["sections"]))
+        elif page.subject:
+            reason = "nothing on its built page is marked as its article, to be checked there"
+            failures.append(Failure(page.subject.source, 1, reason, code="page-without-article"))
         html = with_languages(html, site.alternates(page), site.switch(page))
         if not names_charset(html):
             reason = "names no charset, behind which its policy would stand"

@@ -52,7 +52,7 @@ def test_misspelt_value_and_impossible_format(sample: SampleProject) -> None:
     for page in (ZH, EN):
         line = sample.replace(page, "{{ share:.1%}}", "{{ shre:.1%}} {{ total:.1q}}")
     reasons = [
-        'no value "shre": it is no final scalar variable of sum.py',
+        'value "shre" is no final scalar variable of sum.py',
         'value "total" (int) cannot be written as ".1q": '
         "Unknown format code 'q' for object of type 'int'",
     ]

@@ -95,7 +95,7 @@ def test_what_means_what_its_author_wrote(codes: Codes, text: str) -> None:
         ("<div>\n<pre><code>x = 1</code></pre>\n</div>", ["4 MD033", "4 code-unaccounted"]),
         ("<code>x = 1\ny = 2</code>", ["3 MD033"]),
         ('!!! note "N"\n\n\t``` python\n\tx = 1\n\t```', ["6 code-unaccounted"]),
-        ("``` python\nx = 1\n````\n\nText.", ["3 "]),
+        ("``` python\nx = 1\n````\n\nText.", ["3 fence-unclosed"]),
         ("~~~ python\nx = 1\n~~~", ["3 MD048", "5 MD048"]),
         ("<!--\n\n``` python\nx = 1\n```\n\n-->", ["5 code-not-shown"]),
         ("> Text\n\n    - a\n\n            x", ["5 MD046", "5 code-unaccounted"]),

@@ -358,7 +358,7 @@ def test_a_value_that_is_no_scalar(docs: Path) -> None:
     assert lines(checks.check_values(asked, {"total": 2}, "sum.py", kinds)) == [
         '1: value "rows" is a list, not a scalar: name one of its numbers in the notebook',
         '2: value "frame" is an OrderedDict, not a scalar: name one of its numbers in the notebook',
-        '2: no value "x": it is no final scalar variable of sum.py',
+        '2: value "x" is no final scalar variable of sum.py',
     ]
 
 

@@ -27,6 +27,10 @@ class Checker:
     distributions: tuple[str, ...]
     """The packages whose versions, with Python's own, decide the verdict."""
     find: Callable[[str], Iterable[Problem]]
+    languages: tuple[str, ...] = ()
+    """Of the fences that it checks."""
+    suffixes: tuple[str, ...] = ()
+    """Of the files."""
 
     def check(self, text: str) -> list[Problem]:
         """Problems in the order of their lines, none if all is well. Raises CheckerFailed."""

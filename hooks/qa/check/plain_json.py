@@ -53,4 +53,4 @@ def _line(text: str, position: int) -> int:
     return text.count("\n", 0, position) + 1
 
 
-CHECKER = Checker("json", (), _find)
+CHECKER = Checker("json", (), _find, languages=("json",), suffixes=(".json",))

@@ -21,4 +21,4 @@ def _find(text: str) -> Iterator[Problem]:
         yield Problem(int(line or len(text.splitlines())), PLACE.sub("", str(error)))
 
 
-CHECKER = Checker("toml", (), _find)
+CHECKER = Checker("toml", (), _find, languages=("toml",), suffixes=(".toml",))

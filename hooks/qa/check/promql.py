@@ -38,4 +38,4 @@ def fault_of(expression: str) -> str | None:
     return None
 
 
-CHECKER = Checker("promql", ("promql-parser",), _find)
+CHECKER = Checker("promql", ("promql-parser",), _find, languages=("promql",), suffixes=(".promql",))

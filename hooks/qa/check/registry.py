@@ -22,17 +22,18 @@ from qa.check import (
 from qa.check.checker import Checker
 
 YAML = ("yaml", "yml")
-LANGUAGES = {
-    "json": plain_json.CHECKER,
-    "toml": plain_toml.CHECKER,
-    "dockerfile": dockerfile.CHECKER,
-    "docker": dockerfile.CHECKER,
-    "bash": shell.BASH,
-    "shell": shell.BASH,
-    "sh": shell.SH,
-    "console": shell.SESSION,
-    "promql": promql.CHECKER,
-}
+CHECKERS = (
+    dockerfile.CHECKER,
+    plain_json.CHECKER,
+    plain_toml.CHECKER,
+    promql.CHECKER,
+    shell.BASH,
+    shell.SH,
+    shell.SESSION,
+)
+"""Those that a fence or a file gets by its language or its suffix alone: a new one goes here."""
+LANGUAGES = {language: checker for checker in CHECKERS for language in checker.languages}
+SUFFIXES = {suffix: checker for checker in CHECKERS for suffix in checker.suffixes}
 SCHEMAS = {
     "kubernetes": kubernetes.CHECKER,
     "compose": vendored.COMPOSE,
@@ -41,13 +42,6 @@ SCHEMAS = {
     "none": plain_yaml.CHECKER,
 }
 """What a YAML fence may say: ``` yaml schema="compose"."""
-SUFFIXES = {
-    ".json": plain_json.CHECKER,
-    ".toml": plain_toml.CHECKER,
-    ".sh": shell.BASH,
-    ".bash": shell.BASH,
-    ".promql": promql.CHECKER,
-}
 DOCKERFILE = re.compile(r"(?:.*[-._])?(?:Docker|Container)file(?:[-._].*)?")
 REQUIREMENTS = re.compile(r"requirements.*\.(?:txt|in)")
 COMPOSE_FILE = re.compile(r"(?:.*-)?compose(?:[-.].*)?\.ya?ml")

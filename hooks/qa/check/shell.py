@@ -58,6 +58,12 @@ def typed(session: str) -> str:
     return "\n".join(script)
 
 
-BASH = Checker("shell", DISTRIBUTIONS, _find_in_bash)
-SH = Checker("shell", DISTRIBUTIONS, _find_in_sh)
-SESSION = Checker("shell", DISTRIBUTIONS, _find_in_session)
+BASH = Checker(
+    "shell",
+    DISTRIBUTIONS,
+    _find_in_bash,
+    languages=("bash", "shell"),
+    suffixes=(".sh", ".bash"),
+)
+SH = Checker("shell", DISTRIBUTIONS, _find_in_sh, languages=("sh",))
+SESSION = Checker("shell", DISTRIBUTIONS, _find_in_session, languages=("console",))

@@ -8,7 +8,7 @@
   const status = root.querySelector(".qa-search__status")
   const list = root.querySelector("ol")
 
-  const WORD = /\p{sc=Han}+|[\p{L}\p{N}@_]+/gu
+  const WORD = /\p{sc=Han}+|(?:(?!\p{sc=Han})[\p{L}\p{N}@_])+/gu
   const HAN = /\p{sc=Han}/u
   const COMMON = new Set(
     ("a an and are as at be but by can could do does for from has have how i if in into is it its " +

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 HOOKS = Path(__file__).parents[1] / "hooks"
-BASE = ["qa", "qa.printable", "qa.words", "qa.browser", "qa.failures", "qa.files", "qa.yaml_lines"]
-BASE += ["qa.memo", "qa.tree", "qa.project"]
+BASE = ["qa", "qa.printable", "qa.words", "qa.browser", "qa.failures", "qa.files"]
+BASE += ["qa.yaml_lines", "qa.forms", "qa.memo", "qa.tree", "qa.project"]
 RUN = [*BASE, "qa.run.protocol", "qa.run.inside", "qa.run"]
 SITE = [*RUN, "qa.drawing", "qa.pages", "qa.check", "qa.site"]
 MADE = ["qa.prepare", "qa.rendering", "qa.site_files", "qa.finishing"]

@@ -12,6 +12,14 @@ from qa.printable import loggable
 
 
 @dataclass(frozen=True, order=True)
+class Problem:
+    """A fault at a 1-based line of the checked text; the reason is one line."""
+
+    line: int
+    reason: str
+
+
+@dataclass(frozen=True, order=True)
 class Failure:
     """A fault at a line of a file that an author edits.
 

@@ -1,16 +1,17 @@
-"""Read YAML that authors write, and compare it with a form; each fault has its line."""
+"""The one reader of YAML that authors write: every value has its line, and every fault."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from difflib import get_close_matches
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from qa.failures import Failure, Failures
+from qa.failures import Failure, Failures, Problem
 
 DEEPEST = 50
 """Mappings and lists, one in the other."""
@@ -128,53 +129,98 @@ def parse(path: Path, text: str, fault: str = "no YAML") -> Any:
         raise Failures([Failure(path, 1, f"{fault}: {error}", code="yaml")]) from error
 
 
-def check(path: Path, value: object, form: object, what: str, line: int = 1) -> Iterator[Failure]:
-    """Where `value`, named `what`, differs from `form`.
-
-    A form is `str` for a text, `object` for anything, `True` for itself, `[form]` for a list, or a
-    mapping, in which a key that ends in "?" may be left out.
-    """
-    if isinstance(form, dict):
-        if isinstance(value, Record):
-            yield from _check_keys(path, value, form, what)
-        else:
-            yield Failure(path, line, f"{what} is no mapping with {_names(form)}", code="form")
-    elif isinstance(form, list):
-        if isinstance(value, list):
-            for item in value:
-                at = item.line if isinstance(item, Record) else line
-                yield from check(path, item, form[0], f"an entry of {what}", at)
-        else:
-            yield Failure(path, line, f"{what} is no list", code="form")
-    elif form is str and not isinstance(value, str):
-        yield Failure(path, line, f"{what} is no text", code="form")
-    elif form is str and not str(value).strip():
-        yield Failure(path, line, f"{what} is empty", code="form")
-    elif form is True and value is not True:
-        yield Failure(path, line, f"{what} may only be true: leave it out otherwise", code="form")
+BOOL, TIMESTAMP, VALUE = (f"tag:yaml.org,2002:{name}" for name in ("bool", "timestamp", "value"))
 
 
-def _check_keys(
-    path: Path, record: Record, form: dict[str, object], what: str
-) -> Iterator[Failure]:
-    inner = {key.removesuffix("?"): value for key, value in form.items()}
-    for key in form:
-        if not key.endswith("?") and key not in record:
-            yield Failure(path, record.line, f'{what} has no "{key}"', code="form")
-    for key, value in record.items():
-        at = record.lines.get(key, record.line)
-        if key in inner:
-            yield from check(path, value, inner[key], key, at)
-        else:
-            hint = nearest(key, inner)
-            yield Failure(path, at, f'{what} has an unknown key "{key}"{hint}', code="form")
+def _resolvers_without(*tags: str) -> dict[str, list[tuple[str, re.Pattern[str]]]]:
+    resolvers = yaml.SafeLoader.yaml_implicit_resolvers
+    return {
+        first: [(tag, pattern) for tag, pattern in pairs if tag not in tags]
+        for first, pairs in resolvers.items()
+    }
 
 
-def _names(form: dict[str, object]) -> str:
-    return ", ".join(key for key in form if not key.endswith("?"))
+class Yaml11(Located, yaml.SafeLoader):
+    """`on` and `yes` are booleans, as in Kubernetes; dates are strings, as in every schema."""
+
+    yaml_implicit_resolvers = _resolvers_without(TIMESTAMP, VALUE)
 
 
-def nearest(name: str, names: Iterable[str]) -> str:
-    """The end of a reason: what a misspelt name may have meant, if anything is near."""
-    found = get_close_matches(name, list(names), 1)
-    return f'; did you mean "{found[0]}"?' if found else ""
+class Yaml12(Located, yaml.SafeLoader):
+    """`on` and `yes` are strings, as in GitHub workflows, Compose and Prometheus."""
+
+    yaml_implicit_resolvers = _resolvers_without(TIMESTAMP, VALUE, BOOL)
+
+
+Yaml12.add_implicit_resolver(BOOL, re.compile("^(true|True|TRUE|false|False|FALSE)$"), list("tTfF"))
+
+
+@dataclass(frozen=True)
+class Document:
+    """A document that is not empty."""
+
+    value: Any
+    node: yaml.Node
+
+    def line(self, path: Iterable[str | int]) -> int:
+        """The line of what stands at `path` (keys, indices), or of the nearest part around it."""
+        node, line = self.node, self.node.start_mark.line
+        for step in path:
+            if isinstance(node, yaml.MappingNode):
+                # From the end: pairs merged in by `<<` stand before the mapping's own.
+                pairs = [pair for pair in node.value if pair[0].value == str(step)]
+                if not pairs:
+                    break
+                key, node = pairs[-1]
+                line = key.start_mark.line
+            elif isinstance(node, yaml.SequenceNode) and isinstance(step, int):
+                node = node.value[step]
+                line = node.start_mark.line
+            else:
+                break
+        return line + 1
+
+
+def read(text: str, loader: type[yaml.SafeLoader]) -> tuple[list[Document], list[Problem]]:
+    """The documents up to the first syntax error, and what is wrong with the YAML itself."""
+    documents: list[Document] = []
+    problems: list[Problem] = []
+    try:
+        refuse_bombs(text)
+        stream = loader(text)
+        while stream.check_node():
+            node = stream.get_node()
+            assert node is not None, "check_node said that there is one"
+            problems += _repeated_keys(node, set())
+            value = stream.construct_document(node)
+            if value is not None:
+                documents.append(Document(value, node))
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        reason = ", ".join(filter(None, (error.context, error.problem)))
+        problems.append(Problem(mark.line + 1 if mark else 1, f"no YAML: {reason}"))
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        problems.append(Problem(line, f"no YAML: {error.reason}"))
+    if not documents and not problems:
+        problems.append(Problem(1, "there is nothing but comments"))
+    return documents, problems
+
+
+def _repeated_keys(node: yaml.Node, seen: set[int]) -> Iterator[Problem]:
+    """`seen` are the nodes already looked at: an alias is the node that its anchor marks."""
+    if id(node) in seen or isinstance(node, yaml.ScalarNode):
+        return
+    seen.add(id(node))
+    if isinstance(node, yaml.SequenceNode):
+        for item in node.value:
+            yield from _repeated_keys(item, seen)
+        return
+    lines: dict[tuple[str, str], int] = {}
+    for key, value in node.value:
+        if isinstance(key, yaml.ScalarNode):
+            name, line = (key.tag, key.value), key.start_mark.line + 1
+            if name in lines:
+                yield Problem(line, f'key "{key.value}" stands twice, first on line {lines[name]}')
+            lines.setdefault(name, line)
+        yield from _repeated_keys(value, seen)

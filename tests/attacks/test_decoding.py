@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from qa.check import documents
+from qa import yaml_lines as documents
 from qa.failures import Failure, Failures
 from qa.run.store import Store
 from qa.yaml_lines import parse

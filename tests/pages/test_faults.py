@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from qa import yaml_lines
+from qa import forms
 from qa.check import links, parity
 from qa.check import pages as checks
 from qa.failures import Failure, Failures
@@ -439,4 +439,4 @@ def test_options_for_the_checks_do_not_reach_the_highlighter(docs: Path) -> None
 
 
 def test_names_far_from_all_get_no_suggestion() -> None:
-    assert yaml_lines.nearest("abc", ["xyz"]) == ""
+    assert forms.nearest("abc", ["xyz"]) == ""

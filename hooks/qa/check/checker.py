@@ -6,13 +6,7 @@ import textwrap
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-
-@dataclass(frozen=True, order=True)
-class Problem:
-    """A fault at a 1-based line of the checked text; the reason is one line."""
-
-    line: int
-    reason: str
+from qa.failures import Problem
 
 
 class CheckerFailed(RuntimeError):

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from qa.check import program
-from qa.check.checker import Checker, Problem
+from qa.check.checker import Checker
+from qa.failures import Problem
 
 # "Pin versions in apt-get install" and the same for apk: a distribution's archive keeps the newest
 # version only, so a pinned one stops the build some weeks later. The base image is what to pin.

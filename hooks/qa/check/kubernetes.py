@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from qa.check import kubernetes_references, kubernetes_values, schemas
-from qa.check.checker import Checker, Problem
-from qa.check.documents import Document, Yaml11, read
+from qa.check.checker import Checker
+from qa.failures import Problem
+from qa.yaml_lines import Document, Yaml11, read
 
 
 def _find(text: str) -> Iterator[Problem]:

@@ -12,10 +12,10 @@ from markdown.extensions.toc import slugify, unique
 
 from qa import LANGUAGES
 from qa.failures import Failure
+from qa.forms import nearest
 from qa.pages.markup import Link
 from qa.pages.page import Page
 from qa.pages.terms import Terms
-from qa.yaml_lines import nearest
 
 ELSEWHERE = re.compile(r"[a-z][a-z0-9+.-]*:|//", re.IGNORECASE)
 INLINE_LINK = re.compile(r"!?\[([^\]]*)\](?:\([^)]*\)|\[[^\]]*\])")

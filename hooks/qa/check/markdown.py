@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator
 
 from qa.check import program
-from qa.check.checker import Checker, CheckerFailed, Problem
+from qa.check.checker import Checker, CheckerFailed
 from qa.check.verdicts import Verdicts
-from qa.failures import Failure
+from qa.failures import Failure, Problem
 from qa.pages.page import Page
 
 RULES = (

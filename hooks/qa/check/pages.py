@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-from qa import LANGUAGES, yaml_lines
+from qa import LANGUAGES, forms
 from qa.failures import Failure
+from qa.forms import nearest
 from qa.pages.corpus import Corpus
 from qa.pages.fences import Fate
 from qa.pages.page import INLINE_CODE, Page
@@ -16,7 +17,6 @@ from qa.run.inside.safe import SVG, WEBP
 from qa.run.notebook import Notebook
 from qa.run.store import Result, Scalar
 from qa.words import WORDS
-from qa.yaml_lines import nearest
 
 HEADER = {
     "description?": str,
@@ -52,7 +52,7 @@ def check_header(page: Page, terms: Terms) -> Iterator[Failure]:
     if not any(section.level == 1 for section in page.sections):
         reason = "has no title: write one as # Title, below the front matter"
         yield Failure(page.path, page.first, reason, code="page-without-title")
-    faults = list(yaml_lines.check(page.path, page.meta, HEADER, "the front matter"))
+    faults = list(forms.check(page.path, page.meta, HEADER, "the front matter"))
     if faults:
         yield from faults
         return

@@ -6,7 +6,8 @@ import json
 import re
 from collections.abc import Iterator
 
-from qa.check.checker import Checker, Problem
+from qa.check.checker import Checker
+from qa.failures import Problem
 
 STRING = r'"(?:[^"\\]|\\.)*"'
 TOKEN = re.compile(rf"(?P<name>{STRING})\s*:|{STRING}|[{{}}]|NaN|-?Infinity")

@@ -6,7 +6,8 @@ import re
 import tomllib
 from collections.abc import Iterator
 
-from qa.check.checker import Checker, Problem
+from qa.check.checker import Checker
+from qa.failures import Problem
 
 PLACE = re.compile(r" \(at (?:line (?P<line>\d+), column \d+|end of document)\)$")
 

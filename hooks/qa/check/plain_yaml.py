@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from qa.check.checker import Checker, Problem
-from qa.check.documents import Yaml12, read
+from qa.check.checker import Checker
+from qa.failures import Problem
+from qa.yaml_lines import Yaml12, read
 
 
 class AnyTag(Yaml12):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from qa.check.checker import Checker, Problem
-from qa.check.documents import Yaml12, read
+from qa.check.checker import Checker
 from qa.check.schemas import UNKNOWN_FIELD
+from qa.failures import Problem
+from qa.yaml_lines import Yaml12, read
 
 REASONS = {
     "extra_forbidden": UNKNOWN_FIELD,

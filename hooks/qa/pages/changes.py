@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import urljoin
 from xml.etree import ElementTree as ET
 
-from qa import LANGUAGES, files, yaml_lines
+from qa import LANGUAGES, files, forms, yaml_lines
 from qa.failures import Failure, Failures
 from qa.pages.page import Page
 from qa.words import WORDS
@@ -41,7 +41,7 @@ def read(path: Path) -> Changes:
     if not path.exists():
         return Changes(path)
     found = yaml_lines.parse(path, files.read_text(path))
-    failures = list(yaml_lines.check(path, found, FORM, "changes"))
+    failures = list(forms.check(path, found, FORM, "changes"))
     if failures:
         raise Failures(failures)
     seen: set[str] = set()

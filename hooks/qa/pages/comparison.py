@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from qa import LANGUAGES, files, yaml_lines
+from qa import LANGUAGES, files, forms, yaml_lines
 from qa.failures import Failure, Failures
 from qa.pages.page import Page
 from qa.words import WORDS
@@ -40,7 +40,7 @@ def read(path: Path) -> Comparison:
     if not path.exists():
         return Comparison(path)
     found = yaml_lines.parse(path, files.read_text(path))
-    failures = list(yaml_lines.check(path, found, FORM, "the file"))
+    failures = list(forms.check(path, found, FORM, "the file"))
     if not failures:
         failures = list(_check(path, found))
     if failures:
@@ -55,14 +55,14 @@ def _check(path: Path, found: Record) -> Iterator[Failure]:
     if wrong:
         return
     versions, canaries = found["versions"], found["canaries"]
-    yield from yaml_lines.check(path, versions, dict.fromkeys(versions, str), "versions")
+    yield from forms.check(path, versions, dict.fromkeys(versions, str), "versions")
     form = dict.fromkeys((SITE, *versions), str)
     for name, row in canaries.items():
-        faults = list(yaml_lines.check(path, row, form, name, canaries.lines[name]))
+        faults = list(forms.check(path, row, form, name, canaries.lines[name]))
         yield from faults
         for tool, outcome in row.items() if not faults else ():
             if outcome not in OUTCOMES:
-                reason = f'{name}: "{outcome}" is no outcome{yaml_lines.nearest(outcome, OUTCOMES)}'
+                reason = f'{name}: "{outcome}" is no outcome{forms.nearest(outcome, OUTCOMES)}'
                 yield Failure(path, row.lines[tool], reason, code="comparison")
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from qa import LANGUAGES, files, yaml_lines
+from qa import LANGUAGES, files, forms, yaml_lines
 from qa.failures import Failure, Failures
 from qa.pages.page import Page
 
@@ -52,7 +52,7 @@ class Corpus:
 def read(path: Path) -> Corpus:
     """Raises Failures, with lines, if the file does not have its form or an id stands twice."""
     found = yaml_lines.parse(path, files.read_text(path))
-    failures = list(yaml_lines.check(path, found, FORM, "the file"))
+    failures = list(forms.check(path, found, FORM, "the file"))
     if failures:
         raise Failures(failures)
     documents = {

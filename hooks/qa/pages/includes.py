@@ -11,9 +11,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from textwrap import dedent
 
+from qa.forms import nearest
 from qa.pages.fences import SNIPPET
 from qa.run.notebook import CompanionFile, Notebook
-from qa.yaml_lines import nearest
 
 MARK = re.compile(rf"{SNIPPET} \[(?P<end>start|end):(?P<section>[\w-]+)\]")
 """In a file, what begins and ends a section of it."""

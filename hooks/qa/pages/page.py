@@ -9,7 +9,7 @@ from pathlib import Path
 
 from markdown.extensions.toc import slugify
 
-from qa import files, yaml_lines
+from qa import files, forms, yaml_lines
 from qa.failures import Failure, Failures
 from qa.pages import fences, markup
 from qa.pages.fences import FENCE, Fate, Fence
@@ -118,7 +118,7 @@ def _front_matter(path: Path, text: str) -> tuple[Record, int]:
         )
     if "sources" in meta:
         line = meta.lines["sources"]
-        if faults := list(yaml_lines.check(path, meta["sources"], [str], "sources", line)):
+        if faults := list(forms.check(path, meta["sources"], [str], "sources", line)):
             raise Failures(faults)
     return meta, end + 2
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from markdown.extensions.toc import slugify
 
-from qa import LANGUAGES, files, yaml_lines
+from qa import LANGUAGES, files, forms, yaml_lines
 from qa.failures import Failure, Failures
 
 TEXTS: dict[str, object] = {language: str for language in LANGUAGES}
@@ -33,7 +33,7 @@ def read(path: Path) -> Terms:
     if not path.exists():
         return Terms(path, {})
     entries = yaml_lines.parse(path, files.read_text(path))
-    failures = list(yaml_lines.check(path, entries, FORM, "terms"))
+    failures = list(forms.check(path, entries, FORM, "terms"))
     if failures:
         raise Failures(failures)
     by_id: dict[str, Term] = {}

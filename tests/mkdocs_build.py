@@ -46,6 +46,18 @@ def build(root: Path, *flags: str, **variables: str) -> Done:
     return subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
 
 
+def check(root: Path, **variables: str) -> Done:
+    """`qa check`, which finds what a build finds."""
+    return subprocess.run(
+        [sys.executable, "-m", "qa.cli", "check"],
+        cwd=root,
+        env=environment(variables),
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+    )
+
+
 def run_script(root: Path, script: str, *namespaces: str, **variables: str) -> Done:
     """A shell script, in which BUILD builds, as root of a user namespace, and of those of
     `namespaces` (flags of unshare): there disks can be mounted without being root."""

@@ -29,7 +29,7 @@ ROOMS = {
     "qa.finishing": {*SITE, "qa.finish"},
     "qa.adapters": {*BASE, "qa.site", "qa.finish", *MADE, "mkdocs", "zensical"},
     "qa.offline": {*BASE, "qa.adapters"},
-    "qa.cli": {*SITE, "qa.prepare"},
+    "qa.cli": {*SITE, "qa.prepare", "qa.adapters"},
     "main": {"qa.adapters", "mkdocs"},
 }
 """What a room may import: rooms that stand above it, which makes a cycle impossible. The name of a

@@ -7,8 +7,8 @@ import logging
 import sys
 from pathlib import Path
 
-from qa.failures import Failures
-from qa.prepare import prepare, run_shard
+from qa.failures import Failure, Failures
+from qa.prepare import run_shard
 from qa.printable import loggable
 from qa.project import Project
 from qa.run import notebook as notebooks
@@ -20,7 +20,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="qa", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     for name, summary in (
-        ("check", "run what has no result yet and check every page, without building the site"),
+        ("check", "find every fault that a build finds, and leave the site as it is"),
         ("run", "run notebooks and show their outputs"),
         ("sync", "write the .ipynb of each .py"),
     ):
@@ -37,7 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error("no notebooks/ here: call qa in the folder that holds mkdocs.yml")
     try:
         if options.command == "check":
-            prepare(project)
+            return _check(project)
         elif options.command == "sync":
             _sync(project, options.names)
         elif options.shard:
@@ -47,7 +47,19 @@ def main(arguments: list[str] | None = None) -> int:
     except Failures as error:
         print(error, file=sys.stderr)
         return 1
+    except OSError as error:
+        # A full or a read-only disk.
+        print(Failure(Path(error.filename or "."), 1, str(error.strerror)), file=sys.stderr)
+        return 1
     return 0
+
+
+def _check(project: Project) -> int:
+    from qa.adapters import mkdocs as adapter  # takes a while, and no other command needs it
+
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(lambda it: it.levelno > logging.INFO or it.name == "mkdocs.qa")
+    return adapter.check(project.root / "mkdocs.yml")
 
 
 def _read(project: Project, names: list[str]) -> list[notebooks.Notebook]:

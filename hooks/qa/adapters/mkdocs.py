@@ -13,9 +13,12 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
+from click import ClickException
 from jinja2 import Environment, FileSystemBytecodeCache
+from mkdocs.commands.build import build
 from mkdocs.config import load_config
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.exceptions import Abort, BuildError, PluginError
@@ -185,6 +188,23 @@ def place_template(output: str, name: str, config: MkDocsConfig) -> str:
         return output
     path_below(Path(config.site_dir), f"{language}/{name}").write_text(output, encoding="utf-8")
     return ""
+
+
+def check(settings: Path) -> int:
+    """All that `mkdocs build` does, into a folder that is thrown away; returns its status."""
+    with TemporaryDirectory() as folder:
+        try:
+            config = load_config(str(settings), site_dir=f"{folder}/site")
+            # A command of this package's own: only its own hook asks which one it is.
+            config.plugins.on_startup(command="check", dirty=False)  # type: ignore[arg-type]
+            try:
+                build(config)
+            finally:
+                config.plugins.on_shutdown()
+        except ClickException as error:
+            error.show()
+            return 1
+    return 0
 
 
 def pages_in_order(settings: Path) -> tuple[str, list[str]]:

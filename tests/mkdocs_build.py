@@ -11,6 +11,7 @@ from pathlib import Path
 
 MKDOCS = (sys.executable, "-m", "mkdocs")
 BUILD = shlex.join((*MKDOCS, "build"))
+CHECK = shlex.join((sys.executable, "-m", "qa.cli", "check"))
 """For scripts."""
 SECONDS = 300
 
@@ -49,7 +50,7 @@ def build(root: Path, *flags: str, **variables: str) -> Done:
 def check(root: Path, **variables: str) -> Done:
     """`qa check`, which finds what a build finds."""
     return subprocess.run(
-        [sys.executable, "-m", "qa.cli", "check"],
+        shlex.split(CHECK),
         cwd=root,
         env=environment(variables),
         capture_output=True,

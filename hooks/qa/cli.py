@@ -5,15 +5,19 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+from qa import LANGUAGES
 from qa.failures import Failure, Failures
+from qa.pages import page as pages
 from qa.prepare import run_shard
 from qa.printable import loggable
 from qa.project import Project
 from qa.run import notebook as notebooks
 from qa.run.inside.safe import HTML, TEXT
 from qa.run.runs import run_all
+from qa.run.twice import run_again
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -30,6 +34,8 @@ def main(arguments: list[str] | None = None) -> int:
         if name == "run":
             shard = "run the I-th of N parts of all examples, and print no outputs"
             command.add_argument("--shard", type=_shard, metavar="I/N", help=shard)
+            twice = "run them a second time, and print what differs instead of outputs"
+            command.add_argument("--twice", action="store_true", help=twice)
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     project = Project(Path.cwd())
@@ -42,6 +48,8 @@ def main(arguments: list[str] | None = None) -> int:
             _sync(project, options.names)
         elif options.shard:
             _run_shard(project, *options.shard)
+        elif options.twice:
+            _run_twice(project, options.names)
         else:
             _run(project, options.names)
     except Failures as error:
@@ -91,6 +99,23 @@ def _run_shard(project: Project, number: int, shards: int) -> None:
     print(f"shard {number}/{shards}: {counts}")
     if runs.failures:
         raise Failures(runs.failures)
+
+
+def _run_twice(project: Project, names: list[str]) -> None:
+    books = _read(project, names)
+    runs = run_all(books, project.cache)
+    quoted = {book.name: set(_quoted(project, book.name)) for book in books}
+    if failures := runs.failures + run_again(books, runs, project.cache, quoted):
+        raise Failures(failures)
+    print(f"{len(runs.results)} examples show the same when they run again")
+
+
+def _quoted(project: Project, name: str) -> Iterator[str]:
+    """Names of the values that the page of a notebook shows."""
+    for language in LANGUAGES:
+        path = project.docs / language / f"{name}.md"
+        if path.exists():
+            yield from (value.name for value in pages.read(path, language, name).values)
 
 
 def _run(project: Project, names: list[str]) -> None:

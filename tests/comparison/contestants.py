@@ -126,9 +126,9 @@ def _shut_in(run: Callable[[], None]) -> None:
     """
     folder = str(Path.cwd())
     limits = Limits(0, 0, memory=1 << 40)  # time and memory are watched from outside
-    sandbox.unshare()
-    if init := os.fork():
+    if init := sandbox.fork():
         os._exit(os.waitpid(init, 0)[1] != 0)
+    sandbox.map_user()
     sandbox._raise_loopback()
     sandbox._mount("none", "/", flags=sandbox.MS_REC | sandbox.MS_PRIVATE)
     sandbox._set_readonly("/")

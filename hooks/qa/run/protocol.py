@@ -89,12 +89,16 @@ class Load(Message, frozen=True):
 
 
 class Run(Message, frozen=True):
-    """Run an example in a process forked after these libraries were imported."""
+    """Run an example in a process forked after these libraries were imported.
+
+    `again`: it has run before, and shall do the same with what seems to be another machine.
+    """
 
     example: Example
     libraries: tuple[str, ...]
     limits: Limits
     isolate: bool
+    again: bool = False
 
 
 class Ready(Message, frozen=True):

@@ -61,7 +61,9 @@ NAMES_OF_TYPES = {
 }
 
 
-def run(notebook: Notebook, server: LocalServer, isolate: bool = True) -> Result:
+def run(
+    notebook: Notebook, server: LocalServer, isolate: bool = True, again: bool = False
+) -> Result:
     """Execute all cells in order, stopping at the first that fails.
 
     Raises Failures with the notebook's own file and line.
@@ -70,7 +72,7 @@ def run(notebook: Notebook, server: LocalServer, isolate: bool = True) -> Result
     clock = time.perf_counter()
     report = _Report(notebook)
     limits = limits_of(notebook.seconds)
-    asked = Run(_example(notebook), libraries_of(notebook.facts.imports), limits, isolate)
+    asked = Run(_example(notebook), libraries_of(notebook.facts.imports), limits, isolate, again)
     with server.start(asked) as connection:
         try:
             for message in messages(connection):

@@ -22,7 +22,7 @@ LIBRARIES = {
     "jwt": ("jwt",),
     "kubernetes_validate": ("kubernetes_validate",),
     "matplotlib": ("matplotlib.pyplot",),
-    "numpy": ("numpy",),
+    "numpy": ("numpy", "numpy.random"),
     "onnx": ("onnx",),
     "onnxruntime": ("onnxruntime",),
     "opacus": ("opacus", "opacus.accountants"),

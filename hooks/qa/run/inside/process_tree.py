@@ -46,10 +46,12 @@ class ProcessTree:
     def ports(self) -> list[str]:
         """TCP ports on which one of them listens."""
         ports = set()
+        if not _has_tcp():
+            return []  # the kernel takes milliseconds to list the connections
         for process in [self.first, *self.others()]:
             with suppress(psutil.Error):
                 if not _has_socket(process.pid):
-                    continue  # the kernel takes milliseconds to list the connections
+                    continue
                 for connection in process.net_connections("tcp"):
                     if connection.status == psutil.CONN_LISTEN:
                         ports.add(connection.laddr.port)
@@ -58,8 +60,19 @@ class ProcessTree:
 
 def sockets() -> int:
     """Those of all processes in this network, also those that are on their way between two."""
-    first, *_ = Path("/proc/net/sockstat").read_text().splitlines()
-    return int(first.rpartition(" ")[2])
+    return int(_lines_of("sockstat")[0].rpartition(" ")[2])
+
+
+def _has_tcp() -> bool:
+    """Whether anybody in this network has a TCP socket."""
+    lines = [line.split() for name in ("sockstat", "sockstat6") for line in _lines_of(name)]
+    return any(int(line[2]) > 0 for line in lines if line[0] in ("TCP:", "TCP6:"))
+
+
+def _lines_of(name: str) -> list[str]:
+    """Of a file of the kernel on the network; without IPv6 one is missing."""
+    path = Path("/proc/net", name)
+    return path.read_text().splitlines() if path.exists() else []
 
 
 def kill_all(seconds: float) -> None:

@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import gc
 import importlib
-import os
+import logging
 import signal
 import socket
 import sys
 import weakref
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from qa.run import protocol
-from qa.run.inside import supervisor
+from qa.run.inside import supervisor, system_calls
 from qa.run.inside.libraries import LIBRARIES
 from qa.run.inside.shell import prepared_shell
-from qa.run.protocol import Ready, Run
+from qa.run.protocol import Broken, Ready, Run
 
 
 def serve(control: socket.socket, fonts: Path) -> None:
@@ -36,10 +37,20 @@ def serve(control: socket.socket, fonts: Path) -> None:
             asked = protocol.to_server(lines.readline())
             _load(asked.libraries)
             _freeze()
-            if isinstance(asked, Run) and os.fork() == 0:
+            if isinstance(asked, Run) and _fork(connection, asked) == 0:
                 control.close()
                 signal.signal(signal.SIGCHLD, signal.SIG_DFL)
                 supervisor.run_in_sandbox(connection, asked, fonts)
+
+
+def _fork(connection: socket.socket, asked: Run) -> int:
+    """As os.fork; where it fails, the run fails and not the server."""
+    try:
+        return supervisor.fork_for(asked)
+    except OSError as error:
+        with suppress(OSError):
+            connection.sendall(protocol.encode(Broken(f"{error}")))
+        return -1
 
 
 def _load(libraries: Iterable[str]) -> None:
@@ -55,6 +66,9 @@ def _load(libraries: Iterable[str]) -> None:
 def _freeze() -> None:
     """Make ready to be forked."""
     prepared_shell()
+    with suppress(OSError):  # where it is missing, no run is isolated
+        system_calls.compiled()
+    logging.getLogger().handlers.clear()  # a library set up the log of all runs, whose ever it is
     for finalizer in list(weakref.finalize._registry):  # type: ignore[attr-defined]
         finalizer.atexit = False  # the libraries' own, at the end of each run: 40 ms
     # What lives now is shared with all children: collecting it would only copy its pages.

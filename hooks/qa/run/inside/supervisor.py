@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import multiprocessing.process
 import os
+import random
 import select
 import shutil
 import signal
@@ -42,17 +44,20 @@ ANSWER = 0.5
 LINES_OF_OUTPUT = 12
 
 
+def fork_for(asked: Run) -> int:
+    """As os.fork, into a sandbox or out of it. Raises OSError."""
+    return sandbox.fork() if asked.isolate else os.fork()
+
+
 def run_in_sandbox(connection: socket.socket, asked: Run, fonts: Path) -> NoReturn:
-    """Forked from the server: run the example, send what it says, and end.
+    """Forked from the server by `fork_for`: run the example, send what it says, and end.
 
     The last message is End or Broken. `fonts` is Matplotlib's folder in the builder's cache.
     """
     try:
         if asked.isolate:
-            sandbox.unshare()
-            if os.fork():
-                os._exit(0)
             signal.signal(signal.SIGINT, signal.SIG_IGN)  # the run could send it
+            sandbox.map_user()
             cache = _read_folder(fonts)
             sandbox.enter(asked.limits)
             top = sandbox.WORK.parent
@@ -63,7 +68,7 @@ def run_in_sandbox(connection: socket.socket, asked: Run, fonts: Path) -> NoRetu
             top = Path(tempfile.mkdtemp(prefix="qa-")).resolve()
         try:
             _fill(top, asked.example, cache)
-            _Supervisor(connection, asked.example, asked.limits, top).run()
+            _Supervisor(connection, asked, top).run()
         finally:
             if not asked.isolate:
                 kill_all(GRACE)
@@ -77,17 +82,17 @@ def run_in_sandbox(connection: socket.socket, asked: Run, fonts: Path) -> NoRetu
 def isolation_problem() -> str:
     """Why this system cannot isolate, found by trying; empty if it can."""
     result, answer = os.pipe()
-    pid = os.fork()
+    try:
+        pid = sandbox.fork()
+    except OSError as error:
+        return f"{error}"
     if pid == 0:
         try:
-            sandbox.unshare()
-            child = os.fork()
-            if child == 0:
-                sandbox.enter(Limits(1, 1))
-                sandbox.drop_privileges()
-                system_calls.refuse()
-                os._exit(0)
-            os._exit(os.waitpid(child, 0)[1] and 1)
+            sandbox.map_user()
+            sandbox.enter(Limits(1, 1))
+            sandbox.drop_privileges()
+            system_calls.refuse()
+            os._exit(0)
         except BaseException as error:
             os.write(answer, f"{error}".encode())
         os._exit(1)
@@ -114,11 +119,15 @@ def _fill(top: Path, example: Example, fonts: dict[str, bytes]) -> None:
         path.write_bytes(content)
 
 
+def _pretend_more_cores() -> None:
+    """To what asks Python for their number."""
+    seen = len(os.sched_getaffinity(0)) + 1
+    os.cpu_count = lambda: seen
+    os.sched_getaffinity = lambda pid: set(range(seen))
+
+
 def _enter_folder(top: Path) -> None:
     """Make this process, forked from a server that stands elsewhere, one that started here."""
-    import multiprocessing.process
-    import random
-
     work = str(top / "work")
     os.chdir(work)
     os.environ.update(HOME=str(top / "home"), TMPDIR=str(top), PWD=work)
@@ -137,10 +146,11 @@ def _enter_folder(top: Path) -> None:
 class _Supervisor:
     """Relays what the run says, and adds what only an observer can know."""
 
-    def __init__(self, connection: socket.socket, example: Example, limits: Limits, top: Path):
+    def __init__(self, connection: socket.socket, asked: Run, top: Path):
         self.connection = connection
-        self.example = example
-        self.limits = limits
+        self.example = asked.example
+        self.limits = asked.limits
+        self.again = asked.again
         self.top = top
         self.isolated = top == sandbox.WORK.parent
         self.output = os.memfd_create("output")
@@ -203,6 +213,8 @@ class _Supervisor:
 
         def run() -> None:
             _enter_folder(self.top)
+            if self.again:
+                _pretend_more_cores()
             sandbox.set_resource_limits(self.limits)
             sandbox.drop_privileges()
             if self.isolated:

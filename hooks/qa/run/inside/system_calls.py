@@ -13,6 +13,7 @@ import errno
 import fcntl
 import os
 import socket
+import tempfile
 from collections.abc import Iterator
 from functools import cache
 
@@ -52,6 +53,9 @@ FAMILIES = (socket.AF_UNIX, socket.AF_INET, socket.AF_INET6, socket.AF_NETLINK)
 # From seccomp.h and linux/seccomp.h.
 ALLOW, ERRNO = 0x7FFF0000, 0x00050000
 NE, EQ, GT, MASKED_EQ = 1, 4, 6, 7
+PR_SET_SECCOMP, MODE_FILTER = 22, 2
+INSTRUCTION = 8
+"""Bytes of one."""
 
 
 class _Condition(ctypes.Structure):
@@ -68,6 +72,12 @@ class _Condition(ctypes.Structure):
 def _is(argument: int, value: int) -> _Condition:
     """That an argument of 32 bits has this value, whatever stands in the other 32."""
     return _Condition(argument, MASKED_EQ, 0xFFFFFFFF, value)
+
+
+class _Program(ctypes.Structure):
+    """sock_fprog."""
+
+    _fields_ = (("length", ctypes.c_ushort), ("instructions", ctypes.c_void_p))
 
 
 _Rule = tuple[str | int, int, tuple[_Condition, ...]]
@@ -117,20 +127,33 @@ def number(call: str) -> int:
     return found
 
 
-def refuse() -> None:
-    """From now on, for this process and all that it will start. Raises OSError.
-
-    It must have no privileges to gain any more (PR_SET_NO_NEW_PRIVS). Programs for another
-    architecture than the kernel's own (x32, 32 bits) are killed.
-    """
+@cache
+def compiled() -> ctypes.Array[ctypes.c_char]:
+    """The filter's program, made once for all runs. Raises OSError."""
     context = ctypes.c_void_p(_library().seccomp_init(ALLOW))
     for call, error, conditions in _rules():
         which = number(call) if isinstance(call, str) else call
         array = (_Condition * len(conditions))(*conditions)
         rule = (context, ERRNO | error, which, len(conditions), array)
         _check(_library().seccomp_rule_add_array(*rule), f"refuse {call}")
-    _check(_library().seccomp_load(context), "filter of system calls")
+    with tempfile.TemporaryFile() as file:
+        _check(_library().seccomp_export_bpf(context, file.fileno()), "filter of system calls")
+        file.seek(0)
+        program = file.read()
     _library().seccomp_release(context)
+    return ctypes.create_string_buffer(program, len(program))
+
+
+def refuse() -> None:
+    """From now on, for this process and all that it will start. Raises OSError.
+
+    It must have no privileges to gain any more (PR_SET_NO_NEW_PRIVS). Programs for another
+    architecture than the kernel's own (x32, 32 bits) are killed.
+    """
+    program = compiled()
+    sized = _Program(len(program) // INSTRUCTION, ctypes.addressof(program))
+    if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_SECCOMP, MODE_FILTER, ctypes.byref(sized)):
+        _check(-ctypes.get_errno(), "filter of system calls")
 
 
 def _check(code: int, step: str) -> None:

@@ -86,6 +86,11 @@ def text_of(path: Path, content: bytes) -> str:
     return text
 
 
+def lines_of(text: str) -> list[str]:
+    """Without their ends, as Python and editors count them: a form feed ends no line."""
+    return text.removesuffix("\n").split("\n")
+
+
 def write_whole(path: Path, text: str) -> None:
     """Write aside and rename. Raises OSError, for instance on a full disk, and leaves nothing."""
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}{PARTIAL}")

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from qa import LANGUAGES, files, tree
-from qa.check import accounts, drawings, languages, links, markdown, parity
+from qa.check import accounts, drawings, languages, links, markdown, parity, unused_files
 from qa.check import pages as checks
 from qa.check.accounts import Accountant
 from qa.check.verdicts import Verdicts
@@ -233,11 +233,7 @@ def _check_notebooks_and_pages(
     book: Notebook | None
     verdicts = Verdicts(project.memo)
     known = {path.with_suffix("") for path in notebooks.find(project.notebooks)}
-    for path in files.below(project.notebooks, "*/*.ipynb"):
-        if path.with_suffix("") not in known:
-            failures.append(
-                Failure(path, 1, f"has no paired {path.stem}.py", code="pair-without-source")
-            )
+    failures += unused_files.find(project.notebooks, site.notebooks.values())
     for name, book in site.notebooks.items():
         if name not in site.pages:
             reason = f"no page shows this notebook: write docs/{LANGUAGES[0]}/{name}.md"

@@ -30,7 +30,7 @@ class Attack:
         path = self.folder / "notebooks" / "security" / f"{name}.py"
         path.parent.mkdir(parents=True, exist_ok=True)
         head = f"# ---\n# jupyter:\n#   qa:\n#     seconds: {seconds}\n# ---\n\n"
-        path.write_text(f'{head}# %% name="attack"\n{textwrap.dedent(code)}\nassert True\n')
+        path.write_text(f'{head}# %% name="attack"\n{textwrap.dedent(code)}\nassert __name__\n')
         return run(notebooks.read(path), self.server)
 
     def failures(self, code: str, seconds: int = 10) -> list[str]:

@@ -39,7 +39,7 @@ def left_behind() -> list[psutil.Process]:
 
 
 def test_a_fork_bomb_is_stopped(attack: Attack) -> None:
-    (failure,) = attack.failures("import os\nwhile True: os.fork()")
+    failure, *_ = attack.failures("import os\nwhile True: os.fork()")
     assert 'cell "attack": ' in failure
     assert "process limit" in failure or "Resource temporarily unavailable" in failure
     deadline = time.monotonic() + 5

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from qa.run.notebook import MARKER
+from qa.run.percent import MARKER
 
 CANARIES = Path(__file__).parents[1] / "canaries"
 NOTEBOOK = "training/sum.py"

@@ -14,6 +14,7 @@ from qa.pages.account import Account, Waiver
 from qa.pages.fences import INCLUDE, Fate, Fence
 from qa.pages.includes import Includes
 from qa.pages.page import Page
+from qa.run.cell_checks import too_broad
 from qa.run.notebook import Cell, CompanionFile, Notebook
 from qa.run.source import SourceFacts, facts
 
@@ -95,6 +96,8 @@ class Accountant:
                     yield fence.line, f'fence "{language}": say why nothing checks it'
             case Fate.RUN if page.language == LANGUAGES[0]:
                 self.account.ran += 1
+                if reason := too_broad(fence.options.get("raises", "")):
+                    yield fence.line, reason
             case Fate.RUN:  # it must be the same code, which ran once for all languages
                 self.account.checked += 1
             case Fate.CHECKED:

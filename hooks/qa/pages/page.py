@@ -92,7 +92,7 @@ def read(path: Path, language: str, name: str) -> Page:
     if not text.strip():
         raise Failures([Failure(path, 1, "page is empty", code="page-empty")])
     meta, first = _front_matter(path, text)
-    lines = text.splitlines()[first - 1 :]
+    lines = files.lines_of(text)[first - 1 :]
     if not any(line.strip() for line in lines):
         reason = "page has no text below its front matter"
         raise Failures([Failure(path, 1, reason, code="page-without-text")])
@@ -100,7 +100,7 @@ def read(path: Path, language: str, name: str) -> Page:
 
 
 def _front_matter(path: Path, text: str) -> tuple[Record, int]:
-    lines = text.splitlines()
+    lines = files.lines_of(text)
     if not lines or lines[0].rstrip() != "---":
         return Record(), 1
     end = next((n for n, line in enumerate(lines[1:], 1) if line.rstrip() in ("---", "...")), 0)

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import json
-import re
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
@@ -16,10 +13,10 @@ from typing import Any
 from qa import files as disk
 from qa.failures import Failure, Failures
 from qa.memo import Memo
-from qa.run.source import SourceFacts, facts, merge, parse
-
-MARKER = re.compile(r"^# %%(?!%|[A-Za-z])", re.M)
-"""The line that begins a cell; `# %%bash` is a commented cell magic and begins none."""
+from qa.run import cell_checks, percent
+from qa.run.percent import MARKER, Block
+from qa.run.source import SourceFacts, facts, merge
+from qa.yaml_lines import Record
 
 DEFAULT_SECONDS = 10
 MAXIMUM_SECONDS = 30
@@ -196,74 +193,29 @@ def _facts_of_module(file: CompanionFile, memo: Memo) -> SourceFacts:
 
 def _parse(path: Path, text: str) -> dict[str, Any]:
     """Cells, header and facts of a notebook's text. Raises Failures."""
-    import jupytext  # takes half a second
-
-    try:
-        node = jupytext.reads(text, fmt="py:percent")
-    except Exception as error:
-        raise Failures([Failure(path, 1, f"not a percent-format notebook: {error}")]) from error
-    markers = [text.count("\n", 0, match.start()) + 1 for match in MARKER.finditer(text)]
-    if len(markers) != len(node.cells):
-        reason = "text before the first cell: begin it with '# %%' or '# %% [markdown]'"
-        raise Failures([Failure(path, 1, reason)])
-    cells = [
-        Cell(
-            cell.cell_type,
-            cell.source,
-            marker + 1,
-            cell.metadata.get("name", ""),
-            tuple(cell.metadata.get("tags", ())),
-            cell.metadata.get("raises", ""),
-        )
-        for cell, marker in zip(node.cells, markers, strict=True)
-    ]
-    header = dict(node.metadata.get("qa", {}))
-    failures = [*_check_cells(path, cells), *_check_header(path, header)]
+    header, blocks = percent.read(path, text)
+    failures = [*cell_checks.check(path, blocks), *_check_header(path, header)]
     if failures:
         raise Failures(failures)
+    cells = [_cell(block) for block in blocks]
     found = facts(cell.source for cell in cells if cell.kind == "code")
     return {"cells": [asdict(cell) for cell in cells], "header": header, "facts": asdict(found)}
 
 
-def _check_header(path: Path, header: dict[str, Any]) -> Iterator[Failure]:
+def _cell(block: Block) -> Cell:
+    name, raises = (block.metadata.get(key, "") for key in ("name", "raises"))
+    tags = tuple(block.metadata.get("tags", ()))
+    return Cell(block.kind, block.source, block.line, name, tags, raises)
+
+
+def _check_header(path: Path, header: Record) -> Iterator[Failure]:
     seconds, unchecked = header.get("seconds", DEFAULT_SECONDS), header.get("unchecked", {})
     if not isinstance(seconds, int | float) or not 0 < seconds <= MAXIMUM_SECONDS:
         reason = f"qa.seconds is {seconds!r}; it must be a number of at most {MAXIMUM_SECONDS}"
-        yield Failure(path, 1, reason)
+        yield Failure(path, header.lines["seconds"], reason, code="bad-budget")
     if not isinstance(unchecked, dict) or not all(isinstance(v, str) for v in unchecked.values()):
-        yield Failure(path, 1, "qa.unchecked must map names of files to reasons")
-    for key in header.keys() - {"seconds", "unchecked"}:
-        yield Failure(path, 1, f"qa.{key} is unknown; there are: seconds, unchecked")
-
-
-def _check_cells(path: Path, cells: list[Cell]) -> Iterator[Failure]:
-    code = [cell for cell in cells if cell.kind == "code"]
-    for cell in code:
-        if fault := cell.name and disk.name_fault(cell.name):
-            yield Failure(path, cell.line - 1, f"a cell: {fault}", code="cell-name")
-    if not code:
-        yield Failure(path, 1, "no code cell")
-        return
-    # Figures are files of the cell's name, and some systems see no difference in case.
-    names = Counter(cell.name.lower() for cell in code)
-    asserts = 0
-    for cell in code:
-        if not cell.name:
-            yield Failure(path, cell.line - 1, 'a code cell needs a name: # %% name="..."')
-        elif names[cell.name.lower()] > 1:
-            yield Failure(path, cell.line - 1, f'duplicate cell name "{cell.name}"')
-        if cell.must_raise != bool(cell.raises):
-            reason = 'a cell that must raise says what: tags=["raises-exception"] raises="..."'
-            yield Failure(path, cell.line - 1, f'cell "{cell.name}": {reason}')
-        try:
-            tree = parse(cell.source)
-        except SyntaxError as error:
-            line = cell.line + (error.lineno or 1) - 1
-            yield Failure(path, line, f'cell "{cell.name}": SyntaxError: {error.msg}')
-        else:
-            asserts += sum(isinstance(node, ast.Assert) for node in ast.walk(tree))
-    if not asserts:
-        yield Failure(path, 1, "no assertion: a notebook must assert what its page claims")
+        reason = "qa.unchecked must map names of files to reasons"
+        yield Failure(path, header.lines["unchecked"], reason, code="bad-header")
 
 
 def _companions(path: Path) -> dict[str, CompanionFile]:

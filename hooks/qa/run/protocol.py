@@ -2,7 +2,7 @@
 
     builder     Load, Run ──►  server, which has imported the libraries and forks for each run
     builder     ◄── Ready      server, once, when it can be asked
-    supervisor  ◄── Starts, Ran for each cell in turn, then Done      the run, which nobody trusts
+    supervisor  ◄── Starts, Ran for each cell in turn, Done, Exited   the run, which nobody trusts
     builder     ◄── the same, Ports behind Done, and End last         supervisor
     builder     ◄── Broken instead of End                             supervisor that cannot go on
 
@@ -74,12 +74,13 @@ class Cell(Part, frozen=True):
 
 class Example(Part, frozen=True):
     """A notebook as a run needs it: `label` is its name in tracebacks, `code` are its code cells,
-    `files` the contents of its companions by name."""
+    `files` the contents of its companions by name, `own` those that no other notebook uses."""
 
     label: str
     text: str
     code: tuple[Cell, ...]
     files: dict[str, bytes]
+    own: frozenset[str] = frozenset()
 
 
 class Load(Message, frozen=True):
@@ -179,6 +180,12 @@ class Done(Message, frozen=True):
     faults: tuple[Fault, ...]
 
 
+class Exited(Message, frozen=True):
+    """Threads and what `atexit` calls have ended; nothing more comes."""
+
+    faults: tuple[Fault, ...]
+
+
 class Left(Part, frozen=True):
     """A process or port that outlived the notebook, and the cell after which it was first seen."""
 
@@ -217,7 +224,7 @@ class Broken(Message, frozen=True):
 
 
 ToServer = Load | Run
-FromRun = Starts | Ran | Done
+FromRun = Starts | Ran | Done | Exited
 FromSupervisor = FromRun | Ports | End | Broken
 
 T = TypeVar("T")

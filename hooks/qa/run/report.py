@@ -28,6 +28,7 @@ from qa.run.protocol import (
     Error,
     Exact,
     Example,
+    Exited,
     Fault,
     Frame,
     FromSupervisor,
@@ -100,7 +101,9 @@ def run(
 def _example(notebook: Notebook) -> Example:
     code = tuple(protocol.Cell(cell.source, cell.line, cell.must_raise) for cell in notebook.code)
     files = {name: file.content for name, file in notebook.files.items()}
-    return Example(notebook.label, notebook.text, code, files)
+    folder = notebook.path.with_suffix("")
+    own = [name for name, file in notebook.files.items() if file.path.is_relative_to(folder)]
+    return Example(notebook.label, notebook.text, code, files, frozenset(own))
 
 
 def messages(connection: socket.socket) -> Iterator[FromSupervisor]:
@@ -128,12 +131,16 @@ class _Report:
         cells = range(len(notebook.code))
         self._began = time.perf_counter()
         self._expected: Iterator[Any] = iter(
-            [*((kind, cell) for cell in cells for kind in (Starts, Ran)), (Done, None)]
+            [
+                *((kind, cell) for cell in cells for kind in (Starts, Ran)),
+                (Done, None),
+                (Exited, None),
+            ]
         )
 
     def take(self, message: FromSupervisor) -> None:
         """Raises ValueError or LookupError for what makes no sense."""
-        if isinstance(message, Starts | Ran | Done):
+        if isinstance(message, Starts | Ran | Done | Exited):
             came = (type(message), getattr(message, "cell", None))
             if came != next(self._expected, None):
                 raise ValueError(f"{came[0].__name__} out of order")
@@ -141,9 +148,11 @@ class _Report:
             case Ran():
                 self._take_ran(message)
             case Done():
-                self.done = True
                 self.values = {name: _scalar(value) for name, value in message.values.items()}
                 self.kinds = message.kinds
+                self._add_faults(message.faults, self.notebook.code[-1])
+            case Exited():
+                self.done = True
                 self._add_faults(message.faults, self.notebook.code[-1])
             case Ports():
                 self._add_left(message.left)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
@@ -27,13 +28,17 @@ class SourceFacts:
 
 @cache
 def parse(source: str) -> ast.Module:
-    """The syntax tree of a cell, IPython's magics turned into calls. Raises SyntaxError."""
-    try:
-        return ast.parse(source)
-    except SyntaxError:
-        from IPython.core.inputtransformer2 import TransformerManager
+    """The syntax tree of a cell with its lines, IPython's magics turned into calls.
 
-        return ast.parse(TransformerManager().transform_cell(source))
+    Raises SyntaxError."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the run makes faults of them
+        try:
+            return ast.parse(source)
+        except SyntaxError:
+            from qa.run.inside.magics import as_python  # imports IPython
+
+            return ast.parse(as_python(source))
 
 
 def facts(sources: Iterable[str]) -> SourceFacts:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import traceback
+import types
 from contextlib import suppress
 from pathlib import Path
 
@@ -26,6 +27,10 @@ class OwnFrames:
             return name if name in self.notebook.files else ""
         return ""
 
+    def is_beside(self, name: str) -> bool:
+        """Whether a file lies in the notebook's own folder, and is not shared with others."""
+        return name in self.notebook.own
+
     def among(self, frames: traceback.StackSummary) -> list[Frame]:
         """In their order: outermost first."""
         return [
@@ -39,5 +44,8 @@ class OwnFrames:
 
     def here(self) -> list[Frame]:
         """Of the code that runs now."""
-        stack = traceback.StackSummary.extract(traceback.walk_stack(sys._getframe()))
+        return self.among_stack(sys._getframe())
+
+    def among_stack(self, frame: types.FrameType) -> list[Frame]:
+        stack = traceback.StackSummary.extract(traceback.walk_stack(frame))
         return self.among(traceback.StackSummary.from_list(list(reversed(stack))))

@@ -35,14 +35,15 @@ def crash_reports(file: int) -> None:
     faulthandler.register(signal.SIGUSR1, file, all_threads=False)
 
 
-def exit_after(run: Callable[[], None]) -> NoReturn:
+def exit_after(run: Callable[[], Callable[[], None]]) -> NoReturn:
     """End as Python would, finalizers of threads and `atexit` included, but without its teardown.
 
-    That would take seconds with large libraries loaded, and nothing here needs saving.
+    That would take seconds with large libraries loaded, and nothing here needs saving. `run`
+    returns what is left to do after that.
     """
-    status = 0
+    status, finish = 0, _nothing
     try:
-        run()
+        finish = run()
     except SystemExit as error:
         status = error.code if isinstance(error.code, int) else 1
     except BaseException:
@@ -50,4 +51,9 @@ def exit_after(run: Callable[[], None]) -> NoReturn:
         status = ENGINE_FAULT
     threading._shutdown()  # type: ignore[attr-defined]
     atexit._run_exitfuncs()
+    finish()
     os._exit(status)
+
+
+def _nothing() -> None:
+    """There is no last word of a run that failed."""

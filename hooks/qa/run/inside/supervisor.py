@@ -12,6 +12,7 @@ import socket
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
@@ -211,7 +212,7 @@ class _Supervisor:
                 data = data[os.write(self.report, data) :]
             os.read(self.answer, 1)
 
-        def run() -> None:
+        def run() -> Callable[[], None]:
             _enter_folder(self.top)
             if self.again:
                 _pretend_more_cores()
@@ -220,7 +221,9 @@ class _Supervisor:
             if self.isolated:
                 system_calls.refuse()
             work = self.top / "work"
-            cells.CellRunner(self.example, work, output, self.limits, send).run()
+            runner = cells.CellRunner(self.example, work, output, self.limits, send)
+            runner.run()
+            return runner.report_rest
 
         process.exit_after(run)
 

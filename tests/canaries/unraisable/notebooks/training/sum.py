@@ -8,4 +8,4 @@ class Handle:
         raise ValueError("lost")
 
 
-Handle()
+Handle();

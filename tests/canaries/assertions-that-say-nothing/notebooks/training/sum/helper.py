@@ -1,0 +1,7 @@
+def two():
+    assert __name__ == "helper"
+    return 2
+
+
+def three():
+    assert two() == 3

@@ -1,0 +1,8 @@
+# %% name="a"
+x = 1
+assert x == 1
+
+# %% [markdown]
+"""
+Text.
+"""

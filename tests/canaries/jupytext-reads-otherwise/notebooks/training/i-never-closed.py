@@ -1,0 +1,8 @@
+# ---
+# jupyter:
+#   qa:
+#     seconds: 3
+
+# %% name="a"
+x = 1
+assert x == 1

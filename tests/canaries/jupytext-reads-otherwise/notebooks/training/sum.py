@@ -1,0 +1,3 @@
+# %% name="sum"
+total = 1 + 1
+assert total == 2

@@ -1,0 +1,4 @@
+import math
+
+# + tags=["x"]
+assert math.pi

@@ -1,0 +1,3 @@
+# %% name="a"
+x = 1
+assert x == 1

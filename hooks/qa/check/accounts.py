@@ -10,6 +10,7 @@ from qa import LANGUAGES
 from qa.check import Checker, CheckerFailed, checker_for_fence, checker_for_file
 from qa.check.verdicts import Verdicts
 from qa.failures import Failure, Failures
+from qa.files import lines_of
 from qa.pages.account import Account, Waiver
 from qa.pages.fences import INCLUDE, Fate, Fence
 from qa.pages.includes import Includes
@@ -118,7 +119,7 @@ class Accountant:
 
     def _faults_of_include(self, fence: Fence, includes: Includes) -> Iterator[tuple[int, str]]:
         self.account.checked += 1
-        for number, line in enumerate(fence.text.splitlines(), fence.line + 1):
+        for number, line in enumerate(lines_of(fence.text), fence.line + 1):
             if included := INCLUDE.match(line):
                 if fault := includes.fault(included["file"], included["section"] or ""):
                     yield number, fault

@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from qa.check import html, marks
 from qa.check.html import Article
+from qa.files import lines_of
 
 T = TypeVar("T")
 
@@ -98,7 +99,7 @@ def _check_code(article: Article, written: Written) -> Iterator[Finding]:
 
 def _bare(text: str) -> str:
     """Without what nobody sees: spaces at the ends of lines, empty lines around."""
-    return "\n".join(line.rstrip() for line in text.splitlines()).strip("\n")
+    return "\n".join(line.rstrip() for line in lines_of(text)).strip("\n")
 
 
 def _check_headings(article: Article, written: Written) -> Iterator[Finding]:

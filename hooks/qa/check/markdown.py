@@ -9,6 +9,7 @@ from qa.check import program
 from qa.check.checker import Checker, CheckerFailed
 from qa.check.verdicts import Verdicts
 from qa.failures import Failure, Problem
+from qa.files import lines_of
 from qa.pages.page import Page
 
 RULES = (
@@ -38,7 +39,7 @@ def _find(text: str) -> Iterator[Problem]:
     enabled = f"--enable={','.join(RULES)}"
     for found in program.findings("rumdl", *fixed, enabled, *settings, "-", text=text):
         yield Problem(found["line"], f"{found['rule']}: {found['message']}")
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(lines_of(text), 1):
         if SWITCH.search(line):
             yield Problem(number, "a comment may not turn a check off")
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from qa.check.checker import Checker
 from qa.failures import Problem
+from qa.files import lines_of
 
 PLACE = re.compile(r" \(at (?:line (?P<line>\d+), column \d+|end of document)\)$")
 
@@ -19,7 +20,7 @@ def _find(text: str) -> Iterator[Problem]:
         # Before Python 3.14 the line stands in the message alone.
         place = PLACE.search(str(error))
         line = place["line"] if place else None
-        yield Problem(int(line or len(text.splitlines())), PLACE.sub("", str(error)))
+        yield Problem(int(line or len(lines_of(text))), PLACE.sub("", str(error)))
 
 
 CHECKER = Checker("toml", (), _find, languages=("toml",), suffixes=(".toml",))

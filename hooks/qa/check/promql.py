@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from qa.check.checker import Checker
 from qa.failures import Problem
+from qa.files import lines_of
 
 EXPRESSION = re.compile(r"(?:^.*\S.*$\n?)+", re.MULTILINE)
 COMMENT = re.compile(r"\s*#")
@@ -16,7 +17,7 @@ def _find(text: str) -> Iterator[Problem]:
     """The parser names no place, so a problem stands at the first line of its expression."""
     expressions = 0
     for match in EXPRESSION.finditer(text):
-        lines = match[0].splitlines()
+        lines = lines_of(match[0])
         code = [number for number, line in enumerate(lines) if not COMMENT.match(line)]
         if not code:
             continue

@@ -97,7 +97,7 @@ class Fence:
     @property
     def includes(self) -> list[tuple[str, str]]:
         """The files that it shows, from the project's root, each with its section, or ""."""
-        found = map(INCLUDE.match, self.text.splitlines())
+        found = map(INCLUDE.match, self.text.split("\n"))
         return [(match["file"], match["section"] or "") for match in found if match]
 
     def with_includes(self, read: Callable[[str, str], str]) -> str:

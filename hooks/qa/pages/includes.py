@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from textwrap import dedent
 
+from qa.files import lines_of
 from qa.forms import nearest
 from qa.pages.fences import SNIPPET
 from qa.run.notebook import CompanionFile, Notebook
@@ -57,7 +58,7 @@ class Includes:
         if self.fault(name, section):
             return ""
         shown, inside = [], not section
-        for line in self.files[name].text.splitlines():
+        for line in lines_of(self.files[name].text):
             match = MARK.search(line)
             if match is None:
                 shown += [line] if inside else []

@@ -7,6 +7,7 @@ import posixpath
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from qa.files import lines_of
 from qa.pages.fences import Fate, Fence, block, without_own_options
 from qa.pages.figures import figure_html
 from qa.pages.inert import inert_html, inert_text
@@ -62,7 +63,7 @@ def render(
         elif fence.fate is Fate.LIST:
             out += lists[fence.language](fence)
         elif fence.fate is Fate.INCLUDED:
-            shown = fence.with_includes(included).splitlines()
+            shown = lines_of(fence.with_includes(included))
             out += block(without_own_options(body[0]), shown)
         else:
             out += [without_own_options(body[0]), *body[1:]]
@@ -94,7 +95,7 @@ def _cell(
     name = fence.options["name"]
     cell, ran = notebook.cell(name), result.cells[name]
     assert cell is not None
-    code = block("``` python", cell.source.splitlines())
+    code = block("``` python", lines_of(cell.source))
     if "hide-input" in cell.tags:
         title = f'??? example "{WORDS[page.language].code}: {name}"'
         code = [title, "", *(f"    {line}" for line in code)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -15,7 +16,22 @@ CHECK = shlex.join((sys.executable, "-m", "qa.cli", "check"))
 """For scripts."""
 SECONDS = 300
 
+LOCATED = re.compile(
+    r"^(?P<place>[^\s:][^:\n]*:\d+): (?P<reason>.*) \[(?P<code>[\w-]*)\]$", re.MULTILINE
+)
+"""A line in which a failure is reported."""
+
 Done = subprocess.CompletedProcess[str]
+
+
+def failures(done: Done) -> list[str]:
+    """`file:line: reason` of each failure, without its code."""
+    return [f"{found['place']}: {found['reason']}" for found in LOCATED.finditer(done.stderr)]
+
+
+def codes(done: Done) -> list[str]:
+    """`file:line code` of each failure."""
+    return [f"{found['place']} {found['code']}" for found in LOCATED.finditer(done.stderr)]
 
 
 def environment(variables: Mapping[str, str]) -> dict[str, str]:

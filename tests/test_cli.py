@@ -3,6 +3,7 @@
 import subprocess
 import sys
 
+from tests import mkdocs_build
 from tests.project import SampleProject
 
 NOTEBOOK = "notebooks/training/sum.py"
@@ -25,7 +26,7 @@ def test_run_says_where_it_fails(sample: SampleProject) -> None:
     line = sample.replace(NOTEBOOK, "assert total == 2", "assert total == 3")
     done = qa(sample, "run", "training/sum")
     assert done.returncode == 1
-    assert f'{NOTEBOOK}:{line}: cell "sum": AssertionError: 2' in done.stderr.splitlines()
+    assert f'{NOTEBOOK}:{line}: cell "sum": AssertionError: 2' in mkdocs_build.failures(done)
 
 
 def test_sync_writes_only_pairs_that_differ(sample: SampleProject) -> None:

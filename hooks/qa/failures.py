@@ -23,8 +23,9 @@ class Problem:
 class Failure:
     """A fault at a line of a file that an author edits.
 
-    `detail` (a traceback's end, the last output) is printed below the `file:line: reason` line.
-    `code` names the kind of fault for tools and tests: it stays when the words change.
+    `detail` (a traceback's end, the last output) is printed below the line
+    `file:line: reason [code]`. The code names the kind of fault for tools and tests: it stays
+    when the words change.
     """
 
     path: Path
@@ -35,7 +36,7 @@ class Failure:
 
     def __str__(self) -> str:
         reason = " ".join(loggable(self.reason).splitlines())
-        head = f"{_shown(self.path)}:{self.line}: {reason}"
+        head = f"{_shown(self.path)}:{self.line}: {reason} [{self.code}]"
         detail = loggable(self.detail).splitlines()
         return "\n".join([head, *(f"    {line}" for line in detail)])
 

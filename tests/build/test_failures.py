@@ -5,6 +5,7 @@ import pytest
 from qa.failures import Failures
 from qa.prepare import prepare
 from qa.project import Project
+from tests import mkdocs_build
 from tests.project import SampleProject
 
 NOTEBOOK = "notebooks/training/sum.py"
@@ -19,8 +20,7 @@ def failures(sample: SampleProject, *flags: str) -> list[str]:
     after = {path: path.read_bytes() for path in (sample.root / "site").rglob("*.html")}
     assert before == after, "the last good site was touched"
     assert not list(sample.root.glob(".site*"))
-    lines = done.stderr.splitlines()
-    return [line for line in lines if line.startswith(("docs/", "notebooks/"))]
+    return mkdocs_build.failures(done)
 
 
 @pytest.mark.parametrize("flags", [(), ("-q",)])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests import mkdocs_build
 from tests.build.test_failures import EN, ZH, failures
 from tests.project import SampleProject
 
@@ -99,7 +100,7 @@ def test_one_page_is_that_page_and_none_that_begins_alike(
     assert "Examples: 1, of which 0 ran now" in done.stderr
     line = sample.replace("docs/en/training/sum.md", "{{ total }}", "{{ totl }}")
     done = sample.build()
-    lines = [each for each in done.stderr.splitlines() if each.startswith(("docs/", "note"))]
+    lines = mkdocs_build.failures(done)
     reason = 'no value "totl": it is no final scalar variable of sum.py'
     assert f"docs/en/training/sum.md:{line}: {reason}" in lines
     assert all(

@@ -86,7 +86,7 @@ def outcome(tool: str, canary: str, fault: Fault, report: bool) -> str:
         return "stopped"
     if status == 0:
         return "passes"
-    if not fault.reason.startswith("SyntaxError") and not takes(tool, canary):
+    if fault.code != "syntax" and not takes(tool, canary):
         return "refused"
     return "located" if fault.is_located(message) else "caught"
 

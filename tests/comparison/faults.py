@@ -10,7 +10,7 @@ from qa.run.percent import MARKER
 
 CANARIES = Path(__file__).parents[1] / "canaries"
 NOTEBOOK = "training/sum.py"
-EXPECTED = re.compile(r'notebooks/(?P<file>\S+\.py):(?P<line>\d+): cell "fault": (?P<reason>.*)\n')
+EXPECTED = re.compile(r"notebooks/(?P<file>\S+\.py):(?P<line>\d+) (?P<code>[\w-]+)\n")
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Fault:
     line: int
     cell: int
     line_of_cell: int
-    reason: str
+    code: str
 
     def is_located(self, message: str) -> bool:
         """True if one line of the message names the file, or the cell, together with the line."""
@@ -58,4 +58,4 @@ def _locate(folder: Path, expected: re.Match[str]) -> Fault | None:
         line_of_cell = line - markers[cell - 1]
         if line_of_cell == 0:
             return None  # in the header of the cell, which is a form of this site's own
-    return Fault(file, line, cell, line_of_cell, expected["reason"])
+    return Fault(file, line, cell, line_of_cell, expected["code"])

@@ -167,9 +167,10 @@ class _Report:
         if error and not cell.must_raise:
             self._add_error(cell, error, ran.outputs)
         elif cell.must_raise and not error:
-            self._add(cell, f"raises nothing; it must raise {cell.raises}")
+            self._add(cell, f"raises nothing; it must raise {cell.raises}", code="raises-nothing")
         elif error and cell.raises not in error.bases:
-            self._add(cell, f"must raise {cell.raises}; it raised {_name(error)}", error.frames)
+            reason = f"must raise {cell.raises}; it raised {_name(error)}"
+            self._add(cell, reason, error.frames, code="raises-another")
         try:
             shown = outputs.from_run(ran.outputs, error)
         except UnsafeOutput as problem:
@@ -186,11 +187,13 @@ class _Report:
             raise Failures([*self.failures, Failure(self.notebook.path, 1, reason, "", "sandbox")])
         cell = self.notebook.code[end.cell]
         if end.verdict:
-            self._add(cell, end.verdict, self._stack(end), end.output)
+            limit = end.verdict.partition(":")[0].replace(" ", "-")
+            self._add(cell, end.verdict, self._stack(end), end.output, limit)
         elif end.status != 0 and not self.failures:
-            self._add(cell, _how_it_ended(end.status or 0), self._stack(end), end.output)
+            how = _how_it_ended(end.status or 0)
+            self._add(cell, how, self._stack(end), end.output, "ended-early")
         elif not self.done and not self.failures:
-            self._add(cell, _how_it_ended(0), [], end.output)
+            self._add(cell, _how_it_ended(0), [], end.output, "ended-early")
         if not self.failures:  # a run that failed had no chance to stop what it started
             self._add_left(end.left)
         if self.failures:
@@ -225,7 +228,8 @@ class _Report:
         if any(failure.reason == cell.fault(reason) for failure in self.failures):
             return  # it was reported where it happened
         text = "".join(output.text for output in shown if isinstance(output, Stream))
-        self._add(cell, reason, error.frames, text.splitlines()[-12:])
+        code = "failed-assertion" if error.name == "AssertionError" else "exception"
+        self._add(cell, reason, error.frames, text.splitlines()[-12:], code)
 
     def _add_faults(self, faults: Iterable[Fault], cell: Cell) -> None:
         for fault in faults:
@@ -240,7 +244,9 @@ class _Report:
 
     def _add_left(self, left: Iterable[Left]) -> None:
         for each in left:
-            self._add(self.notebook.code[each.cell], f"left behind: {each.what}")
+            self._add(
+                self.notebook.code[each.cell], f"left behind: {each.what}", code="left-behind"
+            )
 
     def _stack(self, end: End) -> list[Frame]:
         """The notebook's own lines in what faulthandler wrote, outermost first."""

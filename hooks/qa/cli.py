@@ -57,7 +57,10 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
     except OSError as error:
         # A full or a read-only disk.
-        print(Failure(Path(error.filename or "."), 1, str(error.strerror), code="disk"), file=sys.stderr)
+        print(
+            Failure(Path(error.filename or "."), 1, str(error.strerror), code="disk"),
+            file=sys.stderr,
+        )
         return 1
     return 0
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from qa.failures import Failure
 from qa.files import name_fault
+from qa.forms import nearest
 from qa.run import percent
 from qa.run.percent import Block
 from qa.run.source import parse
-from qa.yaml_lines import nearest
 
 KEYS = ("name", "raises", "tags")
 TAGS = ("hide-input", "raises-exception", "remove-output", "volatile")

@@ -188,7 +188,7 @@ def _facts_of_module(file: CompanionFile, memo: Memo) -> SourceFacts:
         return _facts(memo.get("module", source, lambda: asdict(facts([source]))))
     except SyntaxError as error:
         reason = f"SyntaxError: {error.msg}"
-        raise Failures([Failure(file.path, error.lineno or 1, reason)]) from error
+        raise Failures([Failure(file.path, error.lineno or 1, reason, code="syntax")]) from error
 
 
 def _parse(path: Path, text: str) -> dict[str, Any]:
@@ -230,7 +230,13 @@ def _companions(path: Path) -> dict[str, CompanionFile]:
 def _companion(path: Path, folder: Path) -> CompanionFile:
     """Raises Failures for a file that cannot be read, and for a link out of the folder."""
     if not path.resolve().is_relative_to(folder.resolve()):
-        raise Failures([Failure(path, 1, f"is a link out of {folder.name}/: put the file there")])
+        raise Failures(
+            [
+                Failure(
+                    path, 1, f"is a link out of {folder.name}/: put the file there", code="link-out"
+                )
+            ]
+        )
     try:
         return CompanionFile(path, path.read_bytes())
     except OSError as error:
@@ -252,7 +258,7 @@ def check_pair(notebook: Notebook) -> Failure | None:
     fix = f"run: qa sync {notebook.name}"
     name = notebook.pair.name
     if not notebook.pair.exists():
-        return Failure(notebook.path, 1, f"has no paired {name}; {fix}")
+        return Failure(notebook.path, 1, f"has no paired {name}; {fix}", code="pair")
     try:
         text = disk.read_text(notebook.pair)
     except Failures as error:
@@ -264,13 +270,15 @@ def check_pair(notebook: Notebook) -> Failure | None:
     try:
         pair = nbformat.reads(text, as_version=4)
     except Exception as error:
-        return Failure(notebook.pair, 1, f"is no notebook ({error}); {fix}")
+        return Failure(notebook.pair, 1, f"is no notebook ({error}); {fix}", code="pair")
     theirs = [(cell.cell_type, cell.source) for cell in pair.cells]
     for cell, other in zip(notebook.cells, theirs, strict=False):
         if (cell.kind, cell.source) != other:
             label = f'cell "{cell.name}"' if cell.name else "a cell"
-            return Failure(notebook.path, cell.line, f"{label} differs from {name}; {fix}")
+            return Failure(
+                notebook.path, cell.line, f"{label} differs from {name}; {fix}", code="pair"
+            )
     if len(theirs) != len(notebook.cells):
         counts = f"{len(notebook.cells)} cells, {name} has {len(theirs)}"
-        return Failure(notebook.path, 1, f"has {counts}; {fix}")
-    return Failure(notebook.path, 1, f"{name} has outputs or other metadata; {fix}")
+        return Failure(notebook.path, 1, f"has {counts}; {fix}", code="pair")
+    return Failure(notebook.path, 1, f"{name} has outputs or other metadata; {fix}", code="pair")

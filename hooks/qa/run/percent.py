@@ -12,7 +12,7 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
-from qa import yaml_lines
+from qa import forms, yaml_lines
 from qa.failures import Failure, Failures
 from qa.yaml_lines import Record
 
@@ -100,14 +100,16 @@ def _header(path: Path, lines: list[str]) -> Record:
     marks = [number for number, line in enumerate(lines) if line.rstrip() == HEADER_MARK]
     opened = marks[:1] == written[:1]
     if opened and len(marks) == 1:
-        raise Failures([Failure(path, marks[0] + 1, f"header is never closed by {HEADER_MARK}")])
+        raise Failures(
+            [Failure(path, marks[0] + 1, f"header is never closed by {HEADER_MARK}", code="header")]
+        )
     if not opened or written[-1] != marks[1]:
         line = next(n for n in written if not opened or n > marks[1]) + 1
         reason = "text before the first cell: begin it with '# %%' or '# %% [markdown]'"
         raise Failures([Failure(path, line, reason, code="text-before-cells")])
     inner = [""] * (marks[0] + 1) + [_uncommented(line) for line in lines[marks[0] + 1 : marks[1]]]
     header = yaml_lines.parse(path, "\n".join(inner), "header is no YAML") or Record()
-    if faults := list(yaml_lines.check(path, header, HEADER, "header")):
+    if faults := list(forms.check(path, header, HEADER, "header")):
         raise Failures(faults)
     found = header.get("jupyter", {}).get("qa", Record())
     assert isinstance(found, Record)

@@ -66,7 +66,7 @@ class CellRunner:
         self.watch = Watch(self.own)
         self.outputs = Outputs(output, limits.report, self.watch.add_output)
         self.assertions = Assertions(self.own, self.watch.add)
-        guard_files_and_network(work.parent, self.watch.add)
+        guard_files_and_network(work.parent, self.watch.add_network)
         self.shell = self._adopt_shell()
 
     def _adopt_shell(self) -> NotebookShell:
@@ -128,7 +128,7 @@ class CellRunner:
             frames = [(frame.f_code.co_filename, frame.f_lineno) for frame in task.get_stack()]
             own = [Frame(name, at, "") for file, at in frames if (name := self.own.name_of(file))]
             name = getattr(task.get_coro(), "__qualname__", task.get_name())
-            self.watch.add(f"left behind: task {name}, which has not ended", own, LEFT)
+            self.watch.add(f"left behind: task {name}, which has not ended", own, code=LEFT)
             task.cancel()
         if pending:
             await asyncio.wait(pending, timeout=TIME_TO_END)
@@ -207,7 +207,7 @@ class CellRunner:
                 thread.join(max(0, deadline - time.monotonic()))
                 if thread.is_alive():
                     frames = self._frames_of(thread)
-                    self.watch.add(f"left behind: thread {thread.name}", frames, LEFT)
+                    self.watch.add(f"left behind: thread {thread.name}", frames, code=LEFT)
 
     def _frames_of(self, thread: threading.Thread) -> list[Frame]:
         frame = sys._current_frames().get(thread.ident or 0)

@@ -56,7 +56,7 @@ class Watch:
         for category in (DeprecationWarning, PendingDeprecationWarning, SyntaxWarning):
             warnings.filterwarnings("always", category=category, module=module)
 
-    def add(self, reason: str, frames: list[Frame] | None = None, code: str = "") -> None:
+    def add(self, reason: str, frames: list[Frame] | None = None, *, code: str) -> None:
         """Note what went wrong outside the cell's own control flow."""
         text = reason[:LONGEST_TEXT].encode(errors="replace").decode()
         fault = Fault(text, tuple(frames or self.own.here()), code)
@@ -66,7 +66,11 @@ class Watch:
             os.write(self.children, msgspec.json.encode(fault) + b"\n")
 
     def add_error(self, reason: str, error: BaseException, frames: list[Frame], code: str) -> None:
-        self.add(f"{reason}: {_one_line(error)}", frames or self._frames_of_cause(error), code)
+        self.add(f"{reason}: {_one_line(error)}", frames or self._frames_of_cause(error), code=code)
+
+    def add_network(self, reason: str) -> None:
+        """Note a use of the network."""
+        self.add(reason, code="network")
 
     def add_output(self, reason: str) -> None:
         """Note what is wrong with what is shown."""
@@ -105,15 +109,17 @@ class Watch:
             first, *rest = text.splitlines()
             made = [part for part in rest if 'File "' in part]
             frames = [frame for part in made for frame in self._parse_frame(part)]
-            self.add(first, frames, "never-awaited")
+            self.add(first, frames, code="never-awaited")
         elif glyph := GLYPH.match(text):
             if not any(NO_FONT in fault.reason for fault in self.faults):
                 character = chr(int(glyph[1]))
                 self.add_output(f"{NO_FONT} {character}, which its figure shows as a box")
         elif own and issubclass(category, SyntaxWarning):
-            self.add(f"{category.__name__}: {text}", [Frame(own, lineno, "")], "syntax-warning")
+            self.add(
+                f"{category.__name__}: {text}", [Frame(own, lineno, "")], code="syntax-warning"
+            )
         elif own and issubclass(category, OUTDATED):
-            self.add(f"{category.__name__}: {text}", [Frame(own, lineno, "")], "outdated")
+            self.add(f"{category.__name__}: {text}", [Frame(own, lineno, "")], code="outdated")
         else:
             sys.stderr.write(warnings.formatwarning(text, category, filename, lineno, line))
 

@@ -56,7 +56,7 @@ class Watch:
         for category in (DeprecationWarning, PendingDeprecationWarning, SyntaxWarning):
             warnings.filterwarnings("always", category=category, module=module)
 
-    def add(self, reason: str, frames: list[Frame] | None = None, *, code: str) -> None:
+    def add(self, reason: str, frames: list[Frame] | None = None, code: str = "") -> None:
         """Note what went wrong outside the cell's own control flow."""
         text = reason[:LONGEST_TEXT].encode(errors="replace").decode()
         fault = Fault(text, tuple(frames or self.own.here()), code)

@@ -1,4 +1,4 @@
-"""The module that starts a PostgreSQL server for the notebooks of the billing theme."""
+"""The module that starts a PostgreSQL server for notebooks and for SQL on pages."""
 
 import runpy
 import tempfile
@@ -9,7 +9,9 @@ import psutil
 import psycopg
 import pytest
 
-MODULE = Path(__file__).parents[2] / "notebooks" / "billing" / "local_postgres.py"
+from qa.run.notebook import LENT
+
+MODULE = LENT / "local_postgres.py"
 
 
 @pytest.fixture

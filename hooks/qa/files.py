@@ -31,15 +31,21 @@ NO_TEXT = re.compile("[\x00-\x08\x0b\x0e-\x1f\x7f\u061c\u200e\u200f\u202a-\u202e
 """Control characters, and those by which code is shown in another order than it runs."""
 
 
-def name_fault(name: str) -> str:
-    """Why `name` may not become a part of a path on every system and in an address, or nothing."""
+def word_fault(name: str) -> str:
+    """Why `name` may not become a part of an address, or nothing."""
     if not NAME.fullmatch(name):
-        return f"the name {name!a} may hold only the letters a to z, digits, and . _ - inside"
-    if RESERVED.fullmatch(name):
-        return f'the name "{name}" is reserved on Windows'
+        shown = ascii(name[:LONGEST_NAME])
+        return f"the name {shown} may hold only the letters a to z, digits, and . _ - inside"
     if len(name) > LONGEST_NAME:
         return f'the name "{name[:20]}..." is longer than {LONGEST_NAME} characters'
     return ""
+
+
+def name_fault(name: str) -> str:
+    """Why `name` may not become a part of a path on every system and in an address, or nothing."""
+    if RESERVED.fullmatch(name):
+        return f'the name "{name}" is reserved on Windows'
+    return word_fault(name)
 
 
 def left_by_a_program(path: Path) -> bool:

@@ -7,14 +7,20 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from qa.failures import Failure
+from qa.files import word_fault
 from qa.yaml_lines import Record
+
+
+class Name:
+    """The form of a text that may stand in addresses and ids."""
 
 
 def check(path: Path, value: object, form: object, what: str, line: int = 1) -> Iterator[Failure]:
     """Where `value`, named `what`, differs from `form`.
 
-    A form is `str` for a text, `object` for anything, `True` for itself, `[form]` for a list, or a
-    mapping, in which a key that ends in "?" may be left out.
+    A form is `str` for a text, `Name` for one that becomes a part of addresses, `object` for
+    anything, `True` for itself, `[form]` for a list, or a mapping, in which a key that ends in "?"
+    may be left out.
     """
     if isinstance(form, dict):
         if isinstance(value, Record):
@@ -28,10 +34,12 @@ def check(path: Path, value: object, form: object, what: str, line: int = 1) -> 
                 yield from check(path, item, form[0], f"an entry of {what}", at)
         else:
             yield Failure(path, line, f"{what} is no list", code="form")
-    elif form is str and not isinstance(value, str):
+    elif form in (str, Name) and not isinstance(value, str):
         yield Failure(path, line, f"{what} is no text", code="form")
-    elif form is str and not str(value).strip():
+    elif form in (str, Name) and not str(value).strip():
         yield Failure(path, line, f"{what} is empty", code="form")
+    elif form is Name and (fault := word_fault(str(value))):
+        yield Failure(path, line, f"{what}: {fault}", code="name")
     elif form is True and value is not True:
         yield Failure(path, line, f"{what} may only be true: leave it out otherwise", code="form")
 

@@ -245,6 +245,7 @@ def _check_notebooks_and_pages(
         failures += languages.check(page)
         failures += checks.check_header(page, site.terms)
         failures += checks.check_fences(page, site.corpus)
+        failures += checks.check_anchors(page)
         failures += checks.check_includes(page)
         failures += links.check_links(page, site.by_path, project.docs, site.terms)
         path = project.notebooks / f"{page.name}.py"

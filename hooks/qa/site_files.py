@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import shutil
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from qa import LANGUAGES, root_of
+from qa.failures import Failure
 from qa.files import path_below, write_zip
 from qa.pages import changes
 from qa.pages.figures import figure_files
@@ -14,6 +17,28 @@ from qa.pages.render import runs_folder
 from qa.run.notebook import Notebook
 from qa.run.store import Result
 from qa.site import Site
+
+MADE = re.compile(
+    rf"(?:(?:{'|'.join(LANGUAGES[1:])})/)?"
+    r"(?:(?:runs|downloads|search)/.*|(?:feed|sitemap)\.xml|sitemap\.xml\.gz|404\.html)",
+    re.IGNORECASE,
+)
+"""Paths in the site of what the build makes."""
+
+
+def address_faults(files: Iterable[tuple[Path, str]], seen: dict[str, Path]) -> Iterator[Failure]:
+    """Of files and the paths that they will have in the site: two with one path, as some systems
+    see it, and one that the build gives to a file of its own. `seen` are those of other languages.
+    """
+    for path, address in files:
+        other = seen.setdefault(address.lower(), path)
+        if MADE.fullmatch(address):
+            reason = f"its address, {address}, is one of a file that the build makes"
+        elif other != path:
+            reason = f"has the same address as {other.name}: {address}"
+        else:
+            continue
+        yield Failure(path, 1, reason, code="address")
 
 
 def write(site: Site, target: Path, address: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -91,3 +92,13 @@ def test_a_disk_on_which_the_site_has_no_room(sample: SampleProject, command: st
     done = mkdocs_build.run_script(sample.root, mount + command, "--mount")
     assert done.returncode == 1
     assert "No space left on device" in said(done)
+
+
+def test_a_build_needs_no_variable_of_the_builder(sample: SampleProject) -> None:
+    sample.replace("notebooks/training/sum.py", 'print("total", total)', "print(total)")
+    sample.sync()
+    done = subprocess.run(
+        [*mkdocs_build.MKDOCS, "build"], cwd=sample.root, env={}, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert "of which 1 ran now" in done.stderr

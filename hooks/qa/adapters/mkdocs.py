@@ -22,7 +22,7 @@ from mkdocs.commands.build import build
 from mkdocs.config import load_config
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.exceptions import Abort, BuildError, PluginError
-from mkdocs.structure.files import Files
+from mkdocs.structure.files import Files, InclusionLevel
 from mkdocs.structure.pages import Page
 from mkdocs.utils import get_relative_url
 
@@ -48,6 +48,8 @@ class Build:
         self.publication: Publication | None = None
         self.complete = False
         self.site: Site | None = None
+        self.addresses: dict[str, Path] = {}
+        """Paths in the site by what they are made of, in all languages."""
         self.offline = os.environ.get("QA_OFFLINE", "") == "1"
         """Whether the site is to be opened from a folder."""
         self.only = os.environ.get("QA_PAGE", "")
@@ -86,6 +88,7 @@ class Build:
     def prepare(self, config: MkDocsConfig) -> None:
         if _is_later_pass(config):
             return
+        self.addresses = {}
         project = Project(Path(config.docs_dir).parent)
         with _failing():
             self.site = prepare(project, self.only, sync=self.command == "serve")
@@ -102,6 +105,17 @@ class Build:
                 if file.src_uri.partition("/")[2].removesuffix(".md") not in kept:
                     files.remove(file)
         return files
+
+    def check_addresses(self, files: Files) -> None:
+        """When all plugins have given the files their places."""
+        published = [
+            (Path(file.abs_src_path), file.dest_uri)
+            for file in files
+            if file.abs_src_path and file.inclusion is not InclusionLevel.EXCLUDED
+        ]
+        with _failing():
+            if faults := list(site_files.address_faults(published, self.addresses)):
+                raise Failures(faults)
 
     def render(self, markdown: str, page: Page) -> str:
         assert self.site is not None and page.file.abs_src_path is not None

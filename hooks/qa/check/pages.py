@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from qa import LANGUAGES, forms
 from qa.failures import Failure
+from qa.files import word_fault
 from qa.forms import nearest
 from qa.pages.corpus import Corpus
 from qa.pages.fences import Fate
@@ -82,6 +83,12 @@ def check_fences(page: Page, corpus: Corpus) -> Iterator[Failure]:
         if fence.language == "questions" and not known_document:
             reason = f'no document "{document}" in {corpus.path.name}'
             yield Failure(page.path, fence.line, reason, code="document-unknown")
+
+
+def check_anchors(page: Page) -> Iterator[Failure]:
+    for section in page.sections:
+        if fault := section.anchor and word_fault(section.anchor):
+            yield Failure(page.path, section.line, f"anchor: {fault}", code="name")
 
 
 def check_includes(page: Page) -> Iterator[Failure]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
+import subprocess
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,7 +50,7 @@ class Book:
     address: str = ""
 
     def write(self, target: Path, work: Path) -> None:
-        """Raises RuntimeError if pandoc does, and Failures for a picture that is none."""
+        """Raises CalledProcessError if pandoc fails, and Failures for a picture that is none."""
         work.mkdir(parents=True, exist_ok=True)
         path_below(work, "style.css").write_text(STYLE, encoding="utf-8")
         chapters = [
@@ -69,12 +70,18 @@ class Book:
         }
         arguments += [f"--metadata={key}:{value}" for key, value in metadata.items()]
         target.parent.mkdir(parents=True, exist_ok=True)
-        pypandoc.convert_text(
-            "\n".join(chapters),
-            "epub3",
-            format="html+tex_math_single_backslash",
-            outputfile=str(target),
-            extra_args=arguments,
+        # An empty home: nobody's own templates and styles change the book.
+        subprocess.run(
+            [
+                pypandoc.get_pandoc_path(),
+                "--from=html+tex_math_single_backslash",
+                "--to=epub3",
+                f"--output={target}",
+                *arguments,
+            ],
+            input="\n".join(chapters).encode(),
+            env={"HOME": str(work), "LC_ALL": "C.UTF-8"},
+            check=True,
         )
 
     def _chapter(self, name: str, work: Path) -> HtmlElement:

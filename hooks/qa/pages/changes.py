@@ -15,7 +15,7 @@ from qa.pages.page import Page
 from qa.words import WORDS
 
 TEXTS: dict[str, object] = {language: str for language in LANGUAGES}
-FORM = [{"date": str, "id": str, **TEXTS}]
+FORM = [{"date": str, "id": forms.Name, **TEXTS}]
 ATOM = "http://www.w3.org/2005/Atom"
 
 

@@ -55,6 +55,9 @@ def _check(path: Path, found: Record) -> Iterator[Failure]:
     if wrong:
         return
     versions, canaries = found["versions"], found["canaries"]
+    for record in (versions, canaries):
+        for name in record:
+            yield from forms.check(path, name, forms.Name, name, record.lines[name])
     yield from forms.check(path, versions, dict.fromkeys(versions, str), "versions")
     form = dict.fromkeys((SITE, *versions), str)
     for name, row in canaries.items():

@@ -12,8 +12,8 @@ from qa.failures import Failure, Failures
 from qa.pages.page import Page
 
 TEXTS: dict[str, object] = {language: str for language in LANGUAGES}
-QUESTION = {"id": str, **TEXTS, "open?": True}
-FORM = {"documents": [{"id": str, "title": TEXTS, "questions": [QUESTION]}]}
+QUESTION = {"id": forms.Name, **TEXTS, "open?": True}
+FORM = {"documents": [{"id": forms.Name, "title": TEXTS, "questions": [QUESTION]}]}
 
 
 @dataclass(frozen=True)

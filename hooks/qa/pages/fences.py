@@ -12,7 +12,7 @@ from textwrap import dedent, indent
 from qa.failures import Failure, Failures
 
 FENCE = re.compile(r"^(?P<indent> *)(?P<marks>`{3,}|~{3,}) *(?P<header>[^`]*)$")
-HEADER = re.compile(r'^(?P<language>[\w.+-]*)(?P<options>(?: +\w+="[^"]*")*) *$')
+HEADER = re.compile(r'^(?P<language>[A-Za-z0-9_.+-]{0,40})(?P<options>(?: +\w+="[^"]*")*) *$')
 OPTION = re.compile(r' +(\w+)="([^"]*)"')
 MARKS = re.compile(r"`+|~+")
 SNIPPET = "--8<--"

@@ -42,6 +42,9 @@ def read(path: Path) -> Terms:
         name = {language: entry[language] for language in LANGUAGES}
         definition = {language: entry["definition"][language] for language in LANGUAGES}
         identifier = slugify(name["en"], "-")
+        if fault := files.word_fault(identifier):
+            reason = f'term "{name["en"]}": {fault}'
+            failures.append(Failure(path, entry.lines["en"], reason, code="name"))
         for language, key in {**name, "en": identifier}.items():
             if key in seen:
                 reason = f'term "{name[language]}" stands twice'

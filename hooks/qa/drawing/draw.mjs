@@ -27,14 +27,18 @@ Object.assign(DOMPurify, {
 const { default: mermaid } = await import("mermaid")
 
 const KINDS = ["flowchart", "graph", "sequenceDiagram", "stateDiagram-v2", "stateDiagram"]
-const font = { FontSize: FONT_SIZE, FontFamily: "sans-serif" }
-const fonts = (of) => Object.fromEntries(Object.entries(font).map(([key, v]) => [of + key, v]))
-mermaid.initialize({
+const FONT = { FontSize: FONT_SIZE, FontFamily: "sans-serif" }
+const fonts = (of) => Object.fromEntries(Object.entries(FONT).map(([key, v]) => [of + key, v]))
+// Narrow, for phones; Chinese has no spaces to break a line at, and needs fewer breaks.
+const settings = (text) => ({
   startOnLoad: false,
   suppressErrorRendering: true,
   htmlLabels: false,
-  fontFamily: "sans-serif",
-  flowchart: { htmlLabels: false, wrappingWidth: 200, padding: 12, nodeSpacing: 24, rankSpacing: 34 },
+  fontFamily: FONT.FontFamily,
+  flowchart: {
+    htmlLabels: false, padding: 12, nodeSpacing: 24, rankSpacing: 34,
+    wrappingWidth: /\p{Script=Han}/u.test(text) ? 260 : 210,
+  },
   sequence: {
     ...fonts("actor"), ...fonts("message"), ...fonts("note"),
     mirrorActors: false, wrap: true, width: 112, height: 44, actorMargin: 14, messageMargin: 28,
@@ -70,6 +74,7 @@ async function diagram(source) {
     return refusal(lines[0][0], `there is no diagram "${kind}": there are ${KINDS.join(", ")}`)
   const text = lines.map(([, line]) => line).join("\n")
   try {
+    mermaid.initialize(settings(text))
     const { svg } = await mermaid.render("drawing", text)
     const lost = await lostIn(svg, text)
     if (!lost) return { drawn: svg }

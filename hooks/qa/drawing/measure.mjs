@@ -8,14 +8,14 @@ const ASCENT = 0.93 * FONT_SIZE
 const LINE = 1.2 * FONT_SIZE
 const WIDTHS = [
   [/[\u2190-\u21ff\u2460-\u24ff\u2e80-\uffff\u{10000}-\u{10ffff}]/u, 1],
-  [/[MWmw@%—…]/, 0.92],
-  [/[A-Z&+=<>~÷×±]/, 0.68],
-  [/[ijlftrI.,:;'|!()[\]{}/\\" `·-]/, 0.37],
+  [/[MWmw@%—…]/, 0.9],
+  [/[A-Z&+=<>~÷×±]/, 0.66],
+  [/[ijlftrI.,:;'|!()[\]{}/\\" `·-]/, 0.34],
 ]
 
 const widthOf = (text) =>
   Array.from(text).reduce(
-    (sum, letter) => sum + (WIDTHS.find(([letters]) => letters.test(letter))?.[1] ?? 0.58),
+    (sum, letter) => sum + (WIDTHS.find(([letters]) => letters.test(letter))?.[1] ?? 0.55),
     0,
   ) * FONT_SIZE
 

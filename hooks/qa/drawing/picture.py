@@ -61,6 +61,7 @@ def rebuild(svg: str) -> str:
     rebuilt = _rebuilt(drawn, {name: f"{PREFIX}-{number}" for number, name in enumerate(used)})
     if rebuilt is None or not "".join(rebuilt.itertext()).strip():
         raise Undrawable("the diagram shows nothing")
+    rebuilt.attrib.pop("class", None)
     width, height = (round(float(size)) for size in rebuilt.get("viewBox", "").split()[2:])
     rebuilt.attrib |= {"width": str(width), "height": str(height), "style": f"--width:{width}px"}
     text = ElementTree.tostring(rebuilt, encoding="unicode")

@@ -109,7 +109,7 @@ def test_the_book_passes_epubcheck(language: str, monkeypatch: pytest.MonkeyPatc
 def test_the_book_has_every_answer_with_its_diagrams_and_formulas(language: str) -> None:
     with zipfile.ZipFile(DIST / f"large-model-qa-{language}.epub") as book:
         texts = [book.read(n).decode() for n in book.namelist() if n.endswith(".xhtml")]
-        pictures = [n for n in book.namelist() if n.endswith(".png")]
+        pictures = [n for n in book.namelist() if n.endswith(".svg")]
     text = "\n".join(texts)
     for name in NAMES:
         assert f'id="{name.replace("/", "-")}"' in text

@@ -101,7 +101,7 @@ race = pd.DataFrame(
 )
 rr_share, lo_share, p2c_share = race["to the slow replica"]
 rr_p95, lo_p95, p2c_p95 = race["p95 (s)"]
-assert rr_share == 0.25 and max(lo_share, p2c_share) < 0.22
+assert rr_share == 0.25 and max(lo_share, p2c_share) < rr_share
 assert rr_p95 > 1.3 * max(lo_p95, p2c_p95)
 race.round(2)
 
@@ -285,13 +285,15 @@ print(
 # %% name="blocking" tags=["volatile"]
 async def ten_calls(handler: str) -> float:
     began = time.monotonic()
-    calls = [client.post(f"{urls[1]}/{handler}?seconds=0.05") for _ in range(10)]
+    calls = [client.post(f"{urls[1]}/{handler}?seconds=0.1") for _ in range(10)]
     await asyncio.gather(*calls)
     return time.monotonic() - began
 
 
-blocking_s, threaded_s = await ten_calls("blocking"), await ten_calls("threaded")
-assert blocking_s >= 10 * 0.05 and blocking_s > 1.6 * threaded_s
+# The best of three: a busy neighbour only ever adds.
+blocking_s = min([await ten_calls("blocking") for _ in range(3)])
+threaded_s = min([await ten_calls("threaded") for _ in range(3)])
+assert blocking_s >= 10 * 0.1 and blocking_s > 1.6 * threaded_s
 print(f"blocking handler {blocking_s:.2f} s, thread pool {threaded_s:.2f} s")
 
 # %% name="stop"

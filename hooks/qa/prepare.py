@@ -9,7 +9,16 @@ from dataclasses import replace
 from typing import TypeVar
 
 from qa import LANGUAGES, files, tree
-from qa.check import accounts, drawings, languages, links, markdown, parity, unused_files
+from qa.check import (
+    accounts,
+    assets,
+    drawings,
+    languages,
+    links,
+    markdown,
+    parity,
+    unused_files,
+)
 from qa.check import pages as checks
 from qa.check.accounts import Accountant
 from qa.check.verdicts import Verdicts
@@ -95,6 +104,7 @@ def prepare(project: Project, only: str = "", sync: bool = False) -> Site:
     )
     failures += faults
     failures += tree.misplaced_pages(project.docs, LANGUAGES)
+    failures += assets.check(project.docs)
     failures += parity.check_pairs_of_languages(found, project.docs)
     failures += _check_notebooks_and_pages(project, site, checked)
     if only:

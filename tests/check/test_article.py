@@ -6,54 +6,15 @@ from pathlib import Path
 
 import pytest
 from markdown import Markdown
-from mkdocs.config import load_config
 
-from qa.check import article, markdown, shown
-from qa.check.verdicts import Verdicts
-from qa.failures import Failures
-from qa.memo import Memo
-from qa.pages import page as pages
-from qa.pages.includes import Includes
-from qa.pages.render import render
-from qa.run import notebook as notebooks
+from tests.article import converter, findings
 
-ROOT = Path(__file__).parents[2]
-VERDICTS = Verdicts(Memo())
-NOTEBOOK = notebooks.read(ROOT / "notebooks/billing/energy.py")
-INCLUDES = Includes([NOTEBOOK], ROOT)
 FILE = "notebooks/billing/energy/meter.py"
 
 
 @pytest.fixture(scope="module")
 def convert() -> Markdown:
-    config = load_config(str(ROOT / "mkdocs.yml"))
-    names = config.markdown_extensions
-    return Markdown(extensions=names, extension_configs=config.mdx_configs)
-
-
-class Codes:
-    def __init__(self, path: Path, convert: Markdown):
-        self.path, self.convert = path, convert
-        path.parent.mkdir(parents=True)
-
-    def of(self, text: str) -> list[str]:
-        """`line code` of all findings on a page that holds `text` from line 3 on."""
-        self.path.write_text(f"# Title\n\n{text}\n", encoding="utf-8")
-        try:
-            page = pages.read(self.path, "en", "page")
-        except Failures as error:
-            return [f"{fault.line} {fault.code}" for fault in error.failures]
-        found = [f"{f.line} {f.reason.split()[1][:-1]}" for f in markdown.check(page, VERDICTS)]
-        lines = render(page, {}, None, None, {}, INCLUDES.text, "")
-        content = self.convert.reset().convert("\n".join(lines))
-        written = shown.written(page, page.lines, None, INCLUDES)
-        found += [f"{each.line} {each.code}" for each in article.check(content, written)]
-        return sorted(set(found))
-
-
-@pytest.fixture
-def codes(tmp_path: Path, convert: Markdown) -> Codes:
-    return Codes(tmp_path / "docs/en/page.md", convert)
+    return converter()
 
 
 @pytest.mark.parametrize(
@@ -79,8 +40,8 @@ def codes(tmp_path: Path, convert: Markdown) -> Codes:
         "Text.\n{ #here .there }\n\n![alt](a.png){ width=\"10\" }",
     ],
 )  # fmt: skip
-def test_what_means_what_its_author_wrote(codes: Codes, text: str) -> None:
-    assert codes.of(text) == []
+def test_what_means_what_its_author_wrote(tmp_path: Path, convert: Markdown, text: str) -> None:
+    assert findings(text, tmp_path, convert) == []
 
 
 @pytest.mark.parametrize(
@@ -176,5 +137,7 @@ def test_what_means_what_its_author_wrote(codes: Codes, text: str) -> None:
         ("![a](a.png) { width=10 }", ["3 attributes-form"]),
     ],
 )  # fmt: skip
-def test_what_means_something_else(codes: Codes, text: str, found: list[str]) -> None:
-    assert codes.of(text) == found
+def test_what_means_something_else(
+    tmp_path: Path, convert: Markdown, text: str, found: list[str]
+) -> None:
+    assert findings(text, tmp_path, convert) == found

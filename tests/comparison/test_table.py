@@ -56,7 +56,7 @@ def test_a_page_shows_every_outcome_in_its_language() -> None:
         assert len(lines) == len(TABLE.canaries) + 5
         for name, row in TABLE.canaries.items():
             words = [WORDS[language].outcomes[row[tool]] for tool in TABLE.tools]
-            assert f"| `{name}` | {' | '.join(words)} |" in lines
+            assert f"| <code>{name}</code> | {' | '.join(words)} |" in lines
 
 
 @pytest.mark.parametrize(

@@ -112,6 +112,7 @@ class _Open:
     text: list[str] | None = None
     """Where its text is gathered, if it is a heading or a block of code."""
     children: int = 0
+    """Pieces of text and elements."""
     number: int = 0
     """Of the last item, in a numbered list."""
     box: str = ""
@@ -142,9 +143,12 @@ def _add_text(article: Article, stack: list[_Open], text: str) -> None:
         if element.text is not None:
             element.text.append(text)
     parent = stack[-1]
-    if parent.prose and not text.isspace():
+    if text.isspace():
+        return
+    if parent.prose:
         begins = parent.tag in BLOCKS and not parent.children
         article.prose.append(text if begins else INLINE + text)
+    parent.children += 1
 
 
 def _open(article: Article, stack: list[_Open], tag: str, token: str) -> None:

@@ -11,6 +11,7 @@ from urllib.parse import unquote
 from markdown.extensions.toc import slugify, unique
 
 from qa import LANGUAGES
+from qa.check import html
 from qa.failures import Failure
 from qa.forms import nearest
 from qa.pages.markup import Link
@@ -59,6 +60,8 @@ def _fault(
     link: Link, page: Page, pages: Mapping[Path, Page], docs: Path, terms: Terms
 ) -> str | None:
     what = f'{"image" if link.image else "link"} "{link.target}"'
+    if fault := html.address_fault(link.target, link.image):
+        return fault
     if ELSEWHERE.match(link.target):
         return None
     if not link.target:

@@ -11,7 +11,7 @@ from qa.files import word_fault
 from qa.forms import nearest
 from qa.pages.corpus import Corpus
 from qa.pages.fences import Fate
-from qa.pages.page import INLINE_CODE, Page
+from qa.pages.page import INLINE_CODE, VALUE, Page
 from qa.pages.terms import Terms
 from qa.run.inside import scalars
 from qa.run.inside.safe import SVG, WEBP
@@ -24,7 +24,6 @@ HEADER = {
     "sources?": [str],
     # What MkDocs, Material and the search plugin read from it.
     "title?": str,
-    "template?": str,
     "icon?": str,
     "status?": str,
     "subtitle?": str,
@@ -42,15 +41,25 @@ WHY_NOT = {
     scalars.LONG_TEXT: f"is a text of more than {scalars.LONGEST_TEXT} characters: show a cell",
     scalars.HUGE_NUMBER: "is larger than 10^300: name its logarithm in the notebook",
 }
+NO_HEAD = re.compile(r"[<>\"\x00-\x1f\x7f]|&(?=#|\w+;)")
 INCLUDE_LIKE = re.compile(r"(?<!\S);*-+8<-+(?!\S)")
 
 
 def check_header(page: Page, terms: Terms) -> Iterator[Failure]:
     for key, value in page.meta.items():
-        if "{{" in str(value) or "}}" in str(value):
+        # Themes put it into attributes and elements of the page's head as it is.
+        text = " ".join(map(str, value)) if isinstance(value, list) else str(value)
+        if found := NO_HEAD.search(text):
+            reason = f"{key}: {found[0]!r} may not stand in the front matter"
+            yield Failure(page.path, page.meta_line(key), reason, code="header-character")
+        if "{{" in text or "}}" in text:
             reason = f"{key}: the front matter holds no values: write them below it"
             yield Failure(page.path, page.meta_line(key), reason, code="value-in-header")
-    if not any(section.level == 1 for section in page.sections):
+    title = next((section for section in page.sections if section.level == 1), None)
+    if title and VALUE.search(title.title):
+        reason = "a title holds no values: lists and links name the page by it"
+        yield Failure(page.path, title.line, reason, code="value-in-title")
+    if title is None:
         reason = "has no title: write one as # Title, below the front matter"
         yield Failure(page.path, page.first, reason, code="page-without-title")
     faults = list(forms.check(page.path, page.meta, HEADER, "the front matter"))

@@ -14,6 +14,7 @@ from qa.finish import drawings, search_index, sitemap
 from qa.finish.addresses import relative
 from qa.finish.built import BuiltSite, Page, Subject
 from qa.finish.languages import with_languages
+from qa.finish.line_breaks import joined
 from qa.finish.policy import known_scripts, names_charset, scripts_in, with_policy
 from qa.finish.search_index import Entry
 from qa.finish.sections import sections
@@ -78,7 +79,8 @@ def _article(site: BuiltSite, page: Page, inside: str, memo: Memo) -> Any:
     way = relative(site.address_of(listed), site.address_of(page)) if explains and listed else ""
 
     def work_out() -> dict[str, Any]:
-        return {"html": link_first_uses(inside, terms, way), "sections": sections(inside)}
+        text = joined(inside)
+        return {"html": link_first_uses(text, terms, way), "sections": sections(text)}
 
     return memo.get("finished article", "\0".join((repr(terms), way, inside)), work_out)
 

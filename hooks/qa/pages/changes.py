@@ -11,6 +11,7 @@ from xml.etree import ElementTree as ET
 
 from qa import LANGUAGES, files, forms, yaml_lines
 from qa.failures import Failure, Failures
+from qa.pages.inert import inert_html
 from qa.pages.page import Page
 from qa.words import WORDS
 
@@ -74,7 +75,7 @@ def read(path: Path) -> Changes:
 def lines(page: Page, changes: Changes) -> list[str]:
     out = ['<dl class="qa-changes">']
     for change in changes.entries:
-        text = html.escape(change.text[page.language])
+        text = inert_html(html.escape(change.text[page.language]))
         out.append(f'<dt id="{change.id}"><time>{change.date}</time></dt><dd>{text}</dd>')
     return [*out, "</dl>", ""]
 

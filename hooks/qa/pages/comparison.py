@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from qa import LANGUAGES, files, forms, yaml_lines
 from qa.failures import Failure, Failures
+from qa.pages.inert import inert_html, inert_text
 from qa.pages.page import Page
 from qa.words import WORDS
 from qa.yaml_lines import Record
@@ -72,10 +74,12 @@ def _check(path: Path, found: Record) -> Iterator[Failure]:
 def table(page: Page, comparison: Comparison) -> list[str]:
     """A row a fault, a column a tool; below it, when and with which Python it was measured."""
     words = WORDS[page.language]
-    tools = [f"{tool} {version}" for tool, version in comparison.versions.items()]
+    tools = [inert_text(f"{tool} {version}") for tool, version in comparison.versions.items()]
     out = [f"| {' | '.join([*words.comparison_head, *tools])} |", f"|{' --- |' * (len(tools) + 2)}"]
     for name, row in comparison.canaries.items():
         outcomes = [words.outcomes[row[tool]] for tool in comparison.tools]
-        out.append(f"| {' | '.join([f'`{name}`', *outcomes])} |")
-    measured = words.measured.format(date=comparison.date, python=comparison.python)
+        code = f"<code>{inert_html(html.escape(name))}</code>"
+        out.append(f"| {' | '.join([code, *outcomes])} |")
+    date, python = inert_text(comparison.date), inert_text(comparison.python)
+    measured = words.measured.format(date=date, python=python)
     return [*out, "", measured, ""]

@@ -9,7 +9,7 @@ from pathlib import Path
 from qa import LANGUAGES
 from qa.pages.account import Waiver
 from qa.pages.corpus import Corpus
-from qa.pages.inert import inert_text
+from qa.pages.inert import inert_html, inert_text
 from qa.pages.page import Page
 from qa.pages.terms import Terms
 from qa.pages.wayfinding import link_to
@@ -24,6 +24,11 @@ def _head(names: Sequence[str]) -> list[str]:
     return [f"| {' | '.join(names)} |", f"|{' --- |' * len(names)}"]
 
 
+def _link(name: str, page: Page, titles: Mapping[str, str]) -> str:
+    """In a cell of a table; a title is Markdown."""
+    return f"[{titles[name].replace('|', '&#124;')}]({link_to(name, page)})"
+
+
 def questions(page: Page, document: str, corpus: Corpus, titles: Mapping[str, str]) -> list[str]:
     """Of one document, or of all if it is empty; `titles` are those of the pages by name."""
     words = WORDS[page.language]
@@ -31,9 +36,9 @@ def questions(page: Page, document: str, corpus: Corpus, titles: Mapping[str, st
     documents = [corpus.documents[document]] if document else corpus.documents.values()
     for question in (question for each in documents for question in each.questions):
         answers = corpus.answers[question.id]
-        links = "<br>".join(f"[{titles[name]}]({link_to(name, page)})" for name in answers)
+        links = "<br>".join(_link(name, page, titles) for name in answers)
         out.append(
-            f"| {question.id} | {question.text[page.language]} | "
+            f"| {inert_text(question.id)} | {inert_text(question.text[page.language])} | "
             f"{links or f'*{words.open_question}*'} |"
         )
     return out
@@ -45,7 +50,7 @@ def runs(page: Page, results: Mapping[str, Result], titles: Mapping[str, str]) -
     for name, result in results.items():
         libraries = ", ".join(f"{n} {version}" for n, version in result.distributions.items())
         cells = [
-            f"[{titles[name]}]({link_to(name, page)})",
+            _link(name, page, titles),
             result.started[:16].replace("T", " "),
             inert_text(f"{result.processor}, {result.system}"),
             inert_text(result.python),
@@ -79,14 +84,14 @@ def downloads(page: Page, files: Iterable[Path], to_root: str) -> list[str]:
 def terms(page: Page, all_terms: Terms) -> list[str]:
     out = ['<dl class="qa-terms">']
     for identifier, term in all_terms.by_id.items():
-        names = [html.escape(term.name[page.language])]
+        names = [inert_html(html.escape(term.name[page.language]))]
         names += [
-            f'<span lang="{language}">{html.escape(name)}</span>'
+            f'<span lang="{language}">{inert_html(html.escape(name))}</span>'
             for language, name in term.name.items()
             if language != page.language
         ]
         out.append(f'<dt id="{identifier}">{" · ".join(names)}</dt>')
-        out.append(f"<dd>{html.escape(term.definition[page.language])}</dd>")
+        out.append(f"<dd>{inert_html(html.escape(term.definition[page.language]))}</dd>")
     return [*out, "</dl>", ""]
 
 
@@ -95,6 +100,5 @@ def waivers(page: Page, waived: Iterable[Waiver], root: Path) -> list[str]:
     out = _head(WORDS[page.language].waivers_head)
     for waiver in sorted(waived):
         place = f"{waiver.path.relative_to(root)}:{waiver.line}"
-        reason = html.escape(waiver.reason).replace("|", "&#124;")
-        out.append(f"| `{place}` | {waiver.language} | {reason} |")
+        out.append(f"| `{place}` | {inert_text(waiver.language)} | {inert_text(waiver.reason)} |")
     return out

@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterable, Mapping
 
+from qa.pages.inert import inert_text
 from qa.pages.page import Page
 from qa.pages.terms import Terms
 from qa.words import WORDS
@@ -22,7 +23,7 @@ def below_title(page: Page, terms: Terms, list_of_terms: str | None) -> list[str
     if level := page.meta.get("level"):
         parts.append(f"<span>{words.level}: {words.levels[level]}</span>")
     for tag in page.tags:
-        name = terms.by_id[tag].name[page.language]
+        name = inert_text(terms.by_id[tag].name[page.language])
         parts.append(f"[{name}]({link_to(list_of_terms, page)}#{tag})" if list_of_terms else name)
     if not parts:
         return []

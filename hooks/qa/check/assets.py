@@ -1,0 +1,75 @@
+"""What lies beside the pages and is published as it is: of a list of kinds, and nothing that runs
+but the project's own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from qa import files
+from qa.check.html import ATTRIBUTE, TOKEN
+from qa.failures import Failure
+from qa.run.inside.safe import CSS_URL, SVG_ATTRIBUTES
+
+DATA = {"corpus.yml", "terms.yml", "comparison.yml", "changes.yml"}
+"""Files of records, at the top of docs/; they are not published."""
+PICTURES = {".svg", ".webp", ".png", ".jpg", ".jpeg", ".gif", ".avif", ".ico", ".woff2"}
+RUN = {".css", ".js"}
+NAMED_IN = ("mkdocs.yml", "overrides/**/*.html")
+VENDOR = "vendor/"
+"""The folder of docs/ into which the build puts the browser's libraries."""
+SVG_TAGS = {*SVG_ATTRIBUTES, "title", "desc", "ellipse", "line", "polyline", "polygon", "symbol"}
+SVG_TAGS |= {"radialGradient", "marker", "mask"}
+PROLOG = "<?xml"
+
+
+def check(docs: Path) -> Iterator[Failure]:
+    """All files below `docs` but pages."""
+    named = "\n".join(
+        path.read_text(encoding="utf-8", errors="replace")
+        for pattern in NAMED_IN
+        for path in sorted(docs.parent.glob(pattern))
+    )
+    for path in files.below(docs, "**/*"):
+        name, suffix = path.relative_to(docs).as_posix(), path.suffix.lower()
+        if name in DATA or suffix == ".md":
+            continue
+        if suffix in RUN:
+            if name not in named and not name.startswith(VENDOR):
+                reason = "neither mkdocs.yml nor a file of overrides/ names this script or style"
+                yield Failure(path, 1, reason, code="asset-unnamed")
+        elif suffix not in PICTURES:
+            reason = f"is of no kind that is published: {' '.join(sorted(PICTURES))}, or a page"
+            yield Failure(path, 1, reason, code="asset-kind")
+        elif suffix == ".svg":
+            yield from _check_svg(path)
+
+
+def _check_svg(path: Path) -> Iterator[Failure]:
+    """Shapes and text only: opened by itself, a browser would run all else."""
+    text = path.read_text(encoding="utf-8", errors="replace")
+    start = text.index("?>") + 2 if text.startswith(PROLOG) and "?>" in text else 0
+    for match in TOKEN.finditer(text, start):
+        reason = None
+        if match["stray"]:
+            reason = "holds what is no plain element of SVG (a document type, CDATA, a bare <)"
+        elif match["tag"] and match["tag"] not in SVG_TAGS:
+            reason = f"holds <{match['tag']}>, and may hold shapes and text only"
+        elif match["tag"]:
+            reason = _fault_of_attributes(match[0])
+        if reason:
+            line = text.count("\n", 0, match.start()) + 1
+            yield Failure(path, line, reason, code="svg-unsafe")
+
+
+def _fault_of_attributes(token: str) -> str | None:
+    for attribute in ATTRIBUTE.finditer(token):
+        name, value = attribute["name"].lower(), attribute["value"] or ""
+        if name.startswith("on"):
+            return f'holds a handler, "{name}"'
+        inner = value.startswith(("#", "data:image/png;", "data:image/webp;", "data:image/jpeg;"))
+        if name.rpartition(":")[2] in ("href", "src") and not inner:
+            return f'names something outside the drawing: "{value}"'
+        if "&" in value or "\\" in value or any(u[:1] != "#" for u in CSS_URL.findall(value)):
+            return f'holds an address or a character by number: "{value}"'
+    return None

@@ -31,7 +31,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_env(env: Environment, config: MkDocsConfig, files: Files) -> Environment:
-    build.check_addresses(files)
+    build.check_addresses(files, config)
     return adapter.keep_templates(env)
 
 

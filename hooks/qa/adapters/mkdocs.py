@@ -106,12 +106,14 @@ class Build:
                     files.remove(file)
         return files
 
-    def check_addresses(self, files: Files) -> None:
-        """When all plugins have given the files their places."""
+    def check_addresses(self, files: Files, config: MkDocsConfig) -> None:
+        """When all plugins have given the files their places. Themes and plugins have theirs."""
         published = [
             (Path(file.abs_src_path), file.dest_uri)
             for file in files
-            if file.abs_src_path and file.inclusion is not InclusionLevel.EXCLUDED
+            if file.inclusion is not InclusionLevel.EXCLUDED
+            and file.abs_src_path
+            and Path(file.abs_src_path).is_relative_to(config.docs_dir)
         ]
         with _failing():
             if faults := list(site_files.address_faults(published, self.addresses)):

@@ -11,9 +11,9 @@ from qa.drawing import picture
 from qa.drawing.drawings import Drawing, Sketch
 
 PLACES = re.compile(
-    r"<h[1-6]\b[^>]*>(?P<heading>.*?)</h[1-6]>"
-    r'|<pre class="qa-diagram"><code>(?P<diagram>.*?)</code></pre>'
-    r'|(?P<open><(?P<tag>span|div) class="arithmatex">)(?P<formula>\\[(\[].*?\\[)\]])</(?P=tag)>',
+    r"<(?:h[1-6]\b[^>]*>(?P<heading>.*?)</h[1-6]>"
+    r'|pre class="qa-diagram"><code>(?P<diagram>.*?)</code></pre>'
+    r'|(?P<open>(?P<tag>span|div) class="arithmatex">)(?P<formula>\\[(\[].*?\\[)\]])</(?P=tag)>)',
     re.DOTALL,
 )
 WORDS = re.compile(r">([^<>]+)</t(?:ext|span)>")
@@ -38,7 +38,7 @@ def put_in(article: str, drawn: Mapping[Sketch, Drawing]) -> str:
             return match[0]
         if sketch.kind == "diagram":
             return _named(drawn[sketch].drawn, heading, next(numbers))
-        return f"{match['open']}{drawn[sketch].drawn}</{match['tag']}>"
+        return f"<{match['open']}{drawn[sketch].drawn}</{match['tag']}>"
 
     return PLACES.sub(draw, article)
 

@@ -76,9 +76,12 @@ async def stats(i: int) -> dict[str, int]:
 assert [(await stats(i))["busy"] for i in range(4)] == [0] * 4
 
 # %% name="race" tags=["volatile"]
-RATE, N, TOKENS = 80, 160, 3  # requests/s, requests, tokens each
+RATE, N, TOKENS = 27, 120, 3  # requests/s, requests, tokens each
+SLOW_S, FAST_S = 0.36, 0.06  # a step; long enough that a busy machine adds little
+await control(0, step_s=SLOW_S)
+await control(1, 2, 3, step_s=FAST_S)
 # Each replica decodes four sequences at once.
-slow_capacity, fast_capacity = 4 / (TOKENS * 0.12), 4 / (TOKENS * 0.02)
+slow_capacity, fast_capacity = 4 / (TOKENS * SLOW_S), 4 / (TOKENS * FAST_S)
 utilisation = RATE / (slow_capacity + 3 * fast_capacity)
 slow_arrivals = RATE / 4  # requests/s that round robin sends to the slow one
 due_s = np.random.default_rng(1).exponential(1 / RATE, N).cumsum()
@@ -103,6 +106,8 @@ rr_share, lo_share, p2c_share = race["to the slow replica"]
 rr_p95, lo_p95, p2c_p95 = race["p95 (s)"]
 assert rr_share == 0.25 and max(lo_share, p2c_share) < rr_share
 assert rr_p95 > 1.3 * max(lo_p95, p2c_p95)
+await control(0, step_s=0.12)
+await control(1, 2, 3, step_s=0.02)
 race.round(2)
 
 # %% name="tail" tags=["volatile", "hide-input"]

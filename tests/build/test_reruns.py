@@ -81,7 +81,7 @@ def test_what_is_counted_as_run_has_run(sample: SampleProject) -> None:
     """The code of pages and SQL files runs beside the notebook, and is no example of its own."""
     for language in ("zh", "en"):
         page = f"docs/{language}/training/sum.md"
-        fences = "``` python\nassert 1 + 1 == 2\n```\n\n``` sql\nSELECT 1;\n```\n"
+        fences = "``` python\nassert len(__name__) == 8\n```\n\n``` sql\nSELECT 1;\n```\n"
         sample.write(page, sample.path(page).read_text() + "\n" + fences)
     stderr = sample.build().stderr
     assert "Running 2 examples here" in stderr

@@ -104,7 +104,7 @@ def prepare(project: Project, only: str = "", sync: bool = False) -> Site:
     )
     failures += faults
     failures += tree.misplaced_pages(project.docs, LANGUAGES)
-    failures += assets.check(project.docs)
+    failures += assets.check(project.docs, memo)
     failures += parity.check_pairs_of_languages(found, project.docs)
     failures += _check_notebooks_and_pages(project, site, checked)
     if only:

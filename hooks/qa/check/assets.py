@@ -3,17 +3,23 @@ but the project's own."""
 
 from __future__ import annotations
 
+import hashlib
+import io
 from collections.abc import Iterator
 from pathlib import Path
+
+from PIL import Image, UnidentifiedImageError
 
 from qa import files
 from qa.check.html import ATTRIBUTE, TOKEN
 from qa.failures import Failure
-from qa.run.inside.safe import CSS_URL, SVG_ATTRIBUTES
+from qa.memo import Memo
+from qa.run.inside.safe import CSS_URL, MOST_PIXELS, SVG_ATTRIBUTES
 
 DATA = {"corpus.yml", "terms.yml", "comparison.yml", "changes.yml"}
 """Files of records, at the top of docs/; they are not published."""
 PICTURES = {".svg", ".webp", ".png", ".jpg", ".jpeg", ".gif", ".avif", ".ico", ".woff2"}
+DECODED = {".webp": "WEBP", ".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".gif": "GIF"}
 RUN = {".css", ".js"}
 NAMED_IN = ("mkdocs.yml", "overrides/**/*.html")
 VENDOR = "vendor/"
@@ -23,8 +29,8 @@ SVG_TAGS |= {"radialGradient", "marker", "mask"}
 PROLOG = "<?xml"
 
 
-def check(docs: Path) -> Iterator[Failure]:
-    """All files below `docs` but pages."""
+def check(docs: Path, memo: Memo | None = None) -> Iterator[Failure]:
+    """All files below `docs` but pages; each picture is decoded once."""
     named = "\n".join(
         path.read_text(encoding="utf-8", errors="replace")
         for pattern in NAMED_IN
@@ -43,6 +49,28 @@ def check(docs: Path) -> Iterator[Failure]:
             yield Failure(path, 1, reason, code="asset-kind")
         elif suffix == ".svg":
             yield from _check_svg(path)
+        elif suffix in DECODED:
+            yield from _check_pixels(path, memo or Memo())
+
+
+def _check_pixels(path: Path, memo: Memo) -> Iterator[Failure]:
+    content, kind = path.read_bytes(), DECODED[path.suffix.lower()]
+    digest = hashlib.sha256(content).hexdigest()
+    if reason := memo.get(f"picture {kind}", digest, lambda: _fault_of_pixels(content, kind)):
+        yield Failure(path, 1, reason, code="picture-broken")
+
+
+def _fault_of_pixels(content: bytes, kind: str) -> str | None:
+    try:
+        with Image.open(io.BytesIO(content), formats=[kind]) as image:
+            if image.width * image.height > MOST_PIXELS:
+                return f"has {image.width} by {image.height} pixels, and may have {MOST_PIXELS}"
+            image.load()
+    except UnidentifiedImageError:
+        return f"is no {kind}, which its name says it is"
+    except Exception as error:  # whatever a decoder raises
+        return f"is a broken picture: {error or type(error).__name__}"
+    return None
 
 
 def _check_svg(path: Path) -> Iterator[Failure]:

@@ -101,7 +101,7 @@ def test_what_means_what_its_author_wrote(tmp_path: Path, convert: Markdown, tex
         ("Text</div>", ["3 html-closes-nothing"]),
         ("<!-- never closed", ["3 MD086", "3 comment-form"]),
         ("a --> b", ["3 comment-form"]),
-        ("## A { #x }\n\n## B { #x }", ["3 id-twice", "5 MD080"]),
+        ("## A { #x }\n\n## B { #x }", ["3 id-twice"]),
         ("Text.\n{ #x }\n\n## A { #x }", ["4 id-twice"]),
         ("Note.\n\n[^1]: Unused.", ["5 MD066"]),
         ("Note[^1].\n\n[^1]: A.\n\n[^1]: B.", ["7 MD066"]),

@@ -15,6 +15,7 @@ from qa.check.html import ATTRIBUTE, TOKEN
 from qa.failures import Failure
 from qa.memo import Memo
 from qa.run.inside.safe import CSS_URL, MOST_PIXELS, SVG_ATTRIBUTES
+from qa.tree import PAGES
 
 DATA = {"corpus.yml", "terms.yml", "comparison.yml", "changes.yml"}
 """Files of records, at the top of docs/; they are not published."""
@@ -38,8 +39,8 @@ def check(docs: Path, memo: Memo | None = None) -> Iterator[Failure]:
     )
     for path in files.below(docs, "**/*"):
         name, suffix = path.relative_to(docs).as_posix(), path.suffix.lower()
-        if name in DATA or suffix == ".md":
-            continue
+        if name in DATA or suffix in PAGES:
+            continue  # see qa.tree
         if suffix in RUN:
             if name not in named and not name.startswith(VENDOR):
                 reason = "neither mkdocs.yml nor a file of overrides/ names this script or style"

@@ -13,7 +13,7 @@ from qa.files import lines_of
 from qa.pages.page import Page
 
 RULES = (
-    *("MD001", "MD003", "MD018", "MD022", "MD023", "MD025", "MD080"),  # headings
+    *("MD001", "MD003", "MD018", "MD022", "MD023", "MD025"),  # headings
     *("MD005", "MD007", "MD029", "MD032", "MD069", "MD077"),  # lists
     *("MD010", "MD031", "MD046", "MD048", "MD070"),  # code
     *("MD055", "MD056", "MD058", "MD075"),  # tables

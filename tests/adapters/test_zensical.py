@@ -51,6 +51,8 @@ def sites(
     by_mkdocs.write("docs/terms.yml", TERMS)
     for language, title in (("zh", "术语"), ("en", "Terms")):
         by_mkdocs.write(f"docs/{language}/terms.md", f"# {title}\n\n``` terms\n```\n")
+        page = f"docs/{language}/training/sum.md"
+        by_mkdocs.replace(page, "sources: [A01]", "sources: [A01]\ntags: [total]")
     by_zensical = by_mkdocs.copy_to(by_mkdocs.root.with_name("zensical"))
     for done in (by_mkdocs.build(), zensical(by_zensical)):
         assert done.returncode == 0, done.stdout + done.stderr
@@ -124,7 +126,7 @@ def test_terms_are_explained(sites: tuple[SampleProject, SampleProject]) -> None
     for sample in sites:
         for file in ("training/sum/index.html", "en/training/sum/index.html"):
             (term,) = page_of(sample, file).find_class("qa-term")
-            assert term.get("href") == "../../terms/#total"
+            assert term.get("href") == "../../terms/#total" and term.get("title")
 
 
 def test_sitemaps_are_the_same(sites: tuple[SampleProject, SampleProject]) -> None:

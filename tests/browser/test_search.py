@@ -58,7 +58,7 @@ def test_what_nothing_matches_is_said(page: Page, address: str) -> None:
     page.goto(address)
     open_search(page)
     assert results(page, "xyzzy", address) == []
-    expect(page.get_by_role("status")).to_have_text("没有找到符合条件的结果")
+    expect(page.locator(".qa-search__status")).to_have_text("没有找到符合条件的结果")
 
 
 @pytest.mark.parametrize("pair", [("quantization", "quantisation"), ("neighbor", "neighbours")])

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import shutil
@@ -27,6 +28,8 @@ from qa.rendering import render_page
 from qa.site import Site
 
 SETTINGS = "mkdocs.yml"
+OURS = ("sources", "level", "tags")
+"""Of the front matter of a page: the engine shows its tags, with links."""
 ONLY_MKDOCS = ("hooks", "plugins", "watch")
 ROOTS = {language: root_of(language) for language in LANGUAGES}
 
@@ -97,7 +100,7 @@ def _settings(settings: dict[str, Any], root: Path, language: str) -> dict[str, 
     made = {key: value for key, value in settings.items() if key not in ONLY_MKDOCS}
     made |= {key: own[key] for key in ("site_name", "site_description") if key in own}
     made |= {"docs_dir": "docs", "site_dir": "site", "theme": theme}
-    made["extra"] = made.get("extra", {}) | {"alternate": choices}
+    made["extra"] = made.get("extra", {}) | {"alternate": choices, "alone": True}
     if address := made.get("site_url"):
         made["site_url"] = f"{address.rstrip('/')}/{ROOTS[language]}"
     if "nav" in made:
@@ -142,9 +145,9 @@ def _write_docs(site: Site, docs: Path, target: Path, language: str) -> None:
             # Zensical reads addresses in HTML too as ways from file to file.
             to_root = relative("", f"{ROOTS[language]}{page.name}.md")
             text = render_page(site, path, to_root) or ""
-            header = files.read_text(path).splitlines()[: page.first - 1]
-            text = "\n".join([*header, text])
-            files.path_below(target, f"{page.name}.md").write_text(text, encoding="utf-8")
+            header = json.dumps({key: page.meta[key] for key in page.meta if key not in OURS})
+            copy = files.path_below(target, f"{page.name}.md")
+            copy.write_text(f"---\n{header}\n---\n{text}", encoding="utf-8")
 
 
 def main() -> int:

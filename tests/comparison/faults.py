@@ -56,6 +56,9 @@ def _locate(folder: Path, expected: re.Match[str]) -> Fault | None:
         markers = [text.count("\n", 0, match.start()) + 1 for match in MARKER.finditer(text)]
         cell = sum(marker <= line for marker in markers)
         line_of_cell = line - markers[cell - 1]
-        if line_of_cell == 0:
-            return None  # in the header of the cell, which is a form of this site's own
+        header = text.splitlines()[markers[cell - 1] - 1] if cell else ""
+        if line_of_cell == 0 or 'name="fault"' not in header:
+            return None  # a form of this site's own
+    elif expected["code"] == "syntax":
+        return None  # a module that others do not read
     return Fault(file, line, cell, line_of_cell, expected["code"])

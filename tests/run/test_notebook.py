@@ -66,4 +66,4 @@ def test_scalars_are_what_pages_may_quote() -> None:
     }
     plain = {"count": 3, "share": 0.5, "price": Exact("1.20"), "ok": True}
     assert scalars.scalars(variables) == plain
-    assert scalars.kinds(variables) == {"infinite": "float", "array": "ndarray"}
+    assert scalars.kinds(variables) == {"infinite": "no number", "array": "ndarray"}

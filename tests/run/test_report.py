@@ -19,7 +19,19 @@ from qa.run import notebook as notebooks
 from qa.run import protocol
 from qa.run.local import LocalServer
 from qa.run.notebook import Notebook
-from qa.run.protocol import Display, Done, End, Error, Exact, Message, Ports, Ran, Starts, Stream
+from qa.run.protocol import (
+    Display,
+    Done,
+    End,
+    Error,
+    Exact,
+    Exited,
+    Message,
+    Ports,
+    Ran,
+    Starts,
+    Stream,
+)
 from qa.run.report import run
 from qa.run.store import Result
 
@@ -31,6 +43,7 @@ HONEST: tuple[Message, ...] = (
     Starts(1),
     Ran(1, 0.0, (), None, ()),
     Done({"x": 1, "price": Exact("1.20")}, {"parts": "list"}, ()),
+    Exited(()),
     Ports(()),
     END,
 )
@@ -98,7 +111,7 @@ def test_cells_come_in_their_order_and_done_is_last(book: Notebook, order: tuple
     assert "makes no sense" in reason(book, said)
 
 
-@pytest.mark.parametrize("missing", [(0, 1, 2, 3, 6), (0, 1, 6), (6,)])
+@pytest.mark.parametrize("missing", [(0, 1, 2, 3, 4, 7), (0, 1, 2, 3, 7), (0, 1, 7), (7,)])
 def test_a_run_that_is_not_done_has_not_passed(book: Notebook, missing: tuple[int, ...]) -> None:
     said = lines(*(HONEST[number] for number in missing))
     assert "ends before its end" in reason(book, said)

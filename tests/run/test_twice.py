@@ -21,7 +21,7 @@ def found(folder: Path, *cells: str) -> list[str]:
     path = folder / "notebooks" / "training" / "twice.py"
     path.parent.mkdir(parents=True, exist_ok=True)
     texts = [f'# %% name="c{n}" {text}\n' for n, text in enumerate(cells)]
-    path.write_text("\n".join([*texts, '# %% name="end"\nassert True\n']))
+    path.write_text("\n".join([*texts, '# %% name="end"\nassert globals()\n']))
     book = notebooks.read(path)
     runs = run_all([book], folder / "cache")
     assert not runs.failures

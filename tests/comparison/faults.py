@@ -59,6 +59,6 @@ def _locate(folder: Path, expected: re.Match[str]) -> Fault | None:
         header = text.splitlines()[markers[cell - 1] - 1] if cell else ""
         if line_of_cell == 0 or 'name="fault"' not in header:
             return None  # a form of this site's own
-    elif expected["code"] == "syntax":
-        return None  # a module that others do not read
+    elif expected["code"] in ("syntax", "notebook-without-page"):
+        return None  # a file that others do not read
     return Fault(file, line, cell, line_of_cell, expected["code"])

@@ -60,13 +60,8 @@ def prepare(project: Project, only: str = "", sync: bool = False) -> Site:
     """
     project.refuse_unsafe_files()
     failures: list[Failure] = []
-    questions = _gather(failures, corpus.read, project.docs / "corpus.yml")
-    glossary = _gather(failures, terms.read, project.docs / "terms.yml")
-    compared = _gather(failures, comparison.read, project.docs / "comparison.yml")
-    changed = _gather(failures, changes.read, project.docs / "changes.yml")
     found = _read_pages(project, failures)
     books = _read_notebooks(project, failures, sync)
-    everything = [page for versions in found.values() for page in versions.values()]
     if only and only not in found:
         raise Failures([Failure(project.docs, 1, f"there is no page {only}", code="page-unknown")])
     checked = [page for versions in _named(only, found).values() for page in versions.values()]
@@ -77,53 +72,67 @@ def prepare(project: Project, only: str = "", sync: bool = False) -> Site:
         runs = run_all(_to_run(_named(only, books), _named(only, found)), project.cache)
         failures += _with_pages(runs.failures, books, found)
         failures += drawing.result()
-    questions = questions or Corpus(project.docs / "corpus.yml", {}, {})
-    if questions.documents:
-        failures += corpus.link_answers(questions, everything)
-        if all(page.lines for page in everything):
-            failures += corpus.check_open(questions)
-    glossary = glossary or Terms(project.docs / "terms.yml", {})
     account, faults = _check_code(project, books, checked)
-    results = {name: result for name, result in runs.results.items() if name in books}
-    compared = compared or Comparison(project.docs / "comparison.yml")
-    changed = changed or Changes(project.docs / "changes.yml")
-    downloads = tuple(lists.downloads_by_kind(files.below(project.downloads, "*.*")).values())
-    memo = project.memo
     site = Site(
-        questions,
-        glossary,
+        *_read_tables(project, failures),
         found,
         books,
-        results,
+        {name: result for name, result in runs.results.items() if name in books},
         account,
-        compared,
-        changed,
-        downloads,
-        memo,
+        tuple(lists.downloads_by_kind(files.below(project.downloads, "*.*")).values()),
+        project.memo,
         drawn,
     )
     failures += faults
-    failures += tree.misplaced_pages(project.docs, LANGUAGES)
-    failures += assets.check(project.docs, memo)
-    failures += parity.check_pairs_of_languages(found, project.docs)
+    failures += _check_site(project, site)
     failures += _check_notebooks_and_pages(project, site, checked)
     if only:
         if only in books:
             warm_up(books[only], project.cache)
         failures = _faults_of(only, failures, project, books.get(only))
     elif not runs.results and not failures:
-        failures.append(
-            Failure(project.notebooks, 1, "nothing ran: there is no notebook", code="nothing-ran")
-        )
+        reason = "nothing ran: there is no notebook"
+        failures.append(Failure(project.notebooks, 1, reason, code="nothing-ran"))
     if failures:
         raise Failures(failures)
+    _log(site, len(runs.ran & site.results.keys()))
+    return site
+
+
+def _read_tables(
+    project: Project, failures: list[Failure]
+) -> tuple[Corpus, Terms, Comparison, Changes]:
+    """The data files of docs/; one that cannot be read counts as empty, beside its faults."""
+    docs = project.docs
+    return (
+        _gather(failures, corpus.read, docs / "corpus.yml") or Corpus(docs / "corpus.yml", {}, {}),
+        _gather(failures, terms.read, docs / "terms.yml") or Terms(docs / "terms.yml", {}),
+        _gather(failures, comparison.read, docs / "comparison.yml")
+        or Comparison(docs / "comparison.yml"),
+        _gather(failures, changes.read, docs / "changes.yml") or Changes(docs / "changes.yml"),
+    )
+
+
+def _check_site(project: Project, site: Site) -> Iterator[Failure]:
+    """What can be said of all pages together alone."""
+    everything = list(site.by_path.values())
+    yield from tree.misplaced_pages(project.docs, LANGUAGES)
+    if site.corpus.documents:
+        yield from corpus.link_answers(site.corpus, everything)
+        if all(page.lines for page in everything):
+            yield from corpus.check_open(site.corpus)
+    yield from assets.check(project.docs, project.memo)
+    yield from parity.check_pairs_of_languages(site.pages, project.docs)
+
+
+def _log(site: Site, ran: int) -> None:
+    account, questions = site.account, site.corpus
     log.info(
-        f"Examples: {len(results)}, of which {len(runs.ran & results.keys())} ran now; "
+        f"Examples: {len(site.results)}, of which {ran} ran now; "
         f"code: {account.ran} cells and fences ran, {account.checked} fences and files checked, "
         f"{len(account.waived)} waived, {account.diagrams} diagrams; "
         f"questions: {questions.answered} of {len(questions.questions)} answered"
     )
-    return site
 
 
 def _named(only: str, records: dict[str, T]) -> dict[str, T]:

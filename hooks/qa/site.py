@@ -25,12 +25,12 @@ from qa.run.store import Result, Scalar
 class Site:
     corpus: Corpus
     terms: Terms
+    comparison: Comparison
+    changes: Changes
     pages: dict[str, dict[str, Page]]
     notebooks: dict[str, Notebook]
     results: dict[str, Result]
     account: Account
-    comparison: Comparison
-    changes: Changes
     downloads: tuple[Path, ...]
     memo: Memo
     drawings: Drawings

@@ -129,11 +129,11 @@ def _shut_in(run: Callable[[], None]) -> None:
     if init := sandbox.fork():
         os._exit(os.waitpid(init, 0)[1] != 0)
     sandbox.map_user()
-    sandbox._raise_loopback()
-    sandbox._mount("none", "/", flags=sandbox.MS_REC | sandbox.MS_PRIVATE)
-    sandbox._set_readonly("/")
-    sandbox._mount("tmpfs", folder, "tmpfs", sandbox.MS_NOSUID, "size=1g")
-    sandbox._mount("proc", "/proc", "proc", sandbox.MS_NOSUID | sandbox.MS_NODEV)
+    sandbox.raise_loopback()
+    sandbox.mount("none", "/", flags=sandbox.MS_REC | sandbox.MS_PRIVATE)
+    sandbox.set_readonly("/")
+    sandbox.mount("tmpfs", folder, "tmpfs", sandbox.MS_NOSUID, "size=1g")
+    sandbox.mount("proc", "/proc", "proc", sandbox.MS_NOSUID | sandbox.MS_NODEV)
     os.chdir(folder)
     if child := os.fork():
         while (ended := os.wait())[0] != child:

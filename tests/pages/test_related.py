@@ -12,7 +12,7 @@ from qa.pages.related import neighbours
 def make(name: str, tags: str, text: str = "", sources: str = "[A01]") -> Page:
     header = f"---\nsources: {sources}\ntags: [{tags}]\n---\n# T\n\n{text}\n"
     path = Path("/none", f"{name}.md")
-    meta, first = pages._front_matter(path, header)
+    meta, first = pages.front_matter(path, header)
     return pages.scan(Page(path, "en", name, meta, header.splitlines()[first - 1 :], first))
 
 

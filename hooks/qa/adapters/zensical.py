@@ -146,8 +146,9 @@ def _write_docs(site: Site, docs: Path, target: Path, language: str) -> None:
             to_root = relative("", f"{ROOTS[language]}{page.name}.md")
             text = render_page(site, path, to_root) or ""
             header = json.dumps({key: page.meta[key] for key in page.meta if key not in OURS})
-            copy = files.path_below(target, f"{page.name}.md")
-            copy.write_text(f"---\n{header}\n---\n{text}", encoding="utf-8")
+            files.path_below(target, f"{page.name}.md").write_text(
+                f"---\n{header}\n---\n{text}", encoding="utf-8"
+            )
 
 
 def main() -> int:

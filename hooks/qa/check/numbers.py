@@ -35,4 +35,5 @@ def only_in(text: str, other: str) -> list[str]:
     """As they are written in `text`, those that `other` neither has nor may spell."""
     if SPELT.search(other):
         return []
-    return [written for worth, written in read(text).items() if worth not in read(other)]
+    there = read(other)
+    return [written for worth, written in read(text).items() if worth not in there]

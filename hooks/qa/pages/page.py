@@ -91,7 +91,7 @@ def read(path: Path, language: str, name: str) -> Page:
     text = files.read_text(path)
     if not text.strip():
         raise Failures([Failure(path, 1, "page is empty", code="page-empty")])
-    meta, first = _front_matter(path, text)
+    meta, first = front_matter(path, text)
     lines = files.lines_of(text)[first - 1 :]
     if not any(line.strip() for line in lines):
         reason = "page has no text below its front matter"
@@ -99,7 +99,7 @@ def read(path: Path, language: str, name: str) -> Page:
     return scan(Page(path, language, name, meta, lines, first))
 
 
-def _front_matter(path: Path, text: str) -> tuple[Record, int]:
+def front_matter(path: Path, text: str) -> tuple[Record, int]:
     lines = files.lines_of(text)
     if not lines or lines[0].rstrip() != "---":
         return Record(), 1

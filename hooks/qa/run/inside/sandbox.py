@@ -129,7 +129,7 @@ def map_user() -> None:
 
 def enter(limits: Limits) -> None:
     """In the init process: build the file system, raise loopback, then hide from the run."""
-    _raise_loopback()
+    raise_loopback()
     socket.sethostname("localhost")
     _build_root(limits)
     Path("/proc/self/oom_score_adj").write_text("1000")  # where memory ends, it ends for the run
@@ -138,7 +138,7 @@ def enter(limits: Limits) -> None:
     for setting, value in _settings(limits).items():
         with suppress(OSError):
             Path("/proc/sys", setting).write_text(str(value))
-    _set_readonly("/proc")
+    set_readonly("/proc")
     _call("hide memory", "prctl", PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
@@ -193,7 +193,7 @@ def _data_size() -> int:
     return pages * resource.getpagesize()
 
 
-def _raise_loopback() -> None:
+def raise_loopback() -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
         request = struct.pack("16sh14x", b"lo", IFF_UP | IFF_RUNNING)
         fcntl.ioctl(control, SIOCSIFFLAGS, request)
@@ -201,8 +201,8 @@ def _raise_loopback() -> None:
 
 def _build_root(limits: Limits) -> None:
     """Replace the root by a folder in memory that holds what SYSTEM and `_python` name."""
-    _mount("none", "/", flags=MS_REC | MS_PRIVATE)
-    _mount("tmpfs", "/tmp", "tmpfs", MS_NOSUID, "size=1m,mode=755")
+    mount("none", "/", flags=MS_REC | MS_PRIVATE)
+    mount("tmpfs", "/tmp", "tmpfs", MS_NOSUID, "size=1m,mode=755")
     Path("/tmp/old").mkdir()
     _system_call("new root", "pivot_root", b"/tmp", b"/tmp/old")
     os.chdir("/")
@@ -214,29 +214,29 @@ def _build_root(limits: Limits) -> None:
         _show(Path(path))
     for name, text in WRITTEN.items():
         Path("/etc", name).write_text(text)
-    _mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
+    mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
     _hide_machine()
     for name in DEVICES:
         Path("/dev", name).touch()
-        _mount(f"/old/dev/{name}", f"/dev/{name}", flags=MS_BIND)
+        mount(f"/old/dev/{name}", f"/dev/{name}", flags=MS_BIND)
     for descriptor, name in enumerate(("stdin", "stdout", "stderr")):
         Path("/dev", name).symlink_to(f"/proc/self/fd/{descriptor}")
     Path("/dev/fd").symlink_to("/proc/self/fd")
     _call("hide the old root", "umount2", b"/old", MNT_DETACH)
     Path("/old").rmdir()
-    _mount("none", "/", flags=MS_BIND | MS_REMOUNT | MS_RDONLY | MS_NOSUID)
+    mount("none", "/", flags=MS_BIND | MS_REMOUNT | MS_RDONLY | MS_NOSUID)
 
 
 def _make_writable(limits: Limits) -> None:
     """/tmp and /dev/shm: two folders of one file system, whose limits they share."""
     options = f"size={limits.disk},nr_inodes={limits.files},mode=700"
     Path("/memory").mkdir()
-    _mount("tmpfs", "/memory", "tmpfs", MS_NOSUID | MS_NODEV, options)
+    mount("tmpfs", "/memory", "tmpfs", MS_NOSUID | MS_NODEV, options)
     for folder in ("/tmp", "/dev/shm"):
         inside = Path("/memory", Path(folder).name)
         inside.mkdir(mode=0o700)
         Path(folder).mkdir()
-        _mount(str(inside), folder, flags=MS_BIND)
+        mount(str(inside), folder, flags=MS_BIND)
     _call("hide /memory", "umount2", b"/memory", MNT_DETACH)
     Path("/memory").rmdir()
 
@@ -247,9 +247,9 @@ def _hide_machine() -> None:
         if path.name.isdigit() or path.name in KERNEL or path.is_symlink():
             continue
         if path.is_dir():
-            _mount("tmpfs", str(path), "tmpfs", MS_RDONLY, "nr_inodes=1")
+            mount("tmpfs", str(path), "tmpfs", MS_RDONLY, "nr_inodes=1")
         else:
-            _mount("/old/dev/null", str(path), flags=MS_BIND)
+            mount("/old/dev/null", str(path), flags=MS_BIND)
 
 
 def _python() -> Iterator[str]:
@@ -273,16 +273,16 @@ def _show(path: Path) -> None:
             path.mkdir(exist_ok=True)
         else:
             path.touch()
-        _mount(str(old), str(path), flags=MS_BIND | MS_REC)
-        _set_readonly(str(path))
+        mount(str(old), str(path), flags=MS_BIND | MS_REC)
+        set_readonly(str(path))
 
 
-def _mount(source: str, target: str, kind: str = "", flags: int = 0, options: str = "") -> None:
+def mount(source: str, target: str, kind: str = "", flags: int = 0, options: str = "") -> None:
     names = (source.encode(), target.encode(), kind.encode() or None)
     _call(f"mount {target}", "mount", *names, ctypes.c_ulong(flags), options.encode() or None)
 
 
-def _set_readonly(path: str) -> None:
+def set_readonly(path: str) -> None:
     """For the mount at `path` and all below it."""
     attributes = struct.pack("=QQQQ", MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID, 0, 0, 0)
     arguments = (AT_FDCWD, path.encode(), AT_RECURSIVE, attributes, len(attributes))

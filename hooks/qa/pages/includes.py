@@ -34,7 +34,9 @@ class Includes:
         for book in notebooks:
             own = CompanionFile(book.path, book.text.encode())
             for file in (own, *book.files.values()):
-                self.files[file.path.relative_to(root).as_posix()] = file
+                # What the engine lends to notebooks may lie elsewhere, and is shown by no page.
+                if file.path.is_relative_to(root):
+                    self.files[file.path.relative_to(root).as_posix()] = file
 
     def fault(self, name: str, section: str) -> str:
         """Why it cannot be shown, or nothing."""

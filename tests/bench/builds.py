@@ -70,11 +70,12 @@ def make(root: Path) -> tuple[Path, Path]:
 
 
 def _text(page: Path) -> str:
-    """Of its article, without what a plain build leaves for the browser to draw."""
+    """Of its article, without what a plain build leaves for the browser to draw, and without
+    spaces, of which it has more: one for each line break in Chinese."""
     article = html.parse(page).getroot().find(".//article")
     for drawn in [*article.find_class("qa-diagram"), *article.find_class("arithmatex")]:
         drawn.drop_tree()
-    return " ".join(article.text_content().split())
+    return "".join(article.text_content().split())
 
 
 def edit_prose(site: Path, mark: str) -> None:

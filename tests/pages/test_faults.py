@@ -413,17 +413,17 @@ def test_header_that_cannot_be_read(docs: Path, header: str, reason: str) -> Non
 @pytest.mark.parametrize(
     ("header", "reason"),
     [
-        ('cell nmae="sum"', 'fence "cell" has no option "nmae"; it takes name'),
+        ('cell nmae="sum"', 'fence "cell" has no option "nmae"; it takes name, does, open'),
         ('mermaid title="x"', 'fence "mermaid" has no option "title"; it takes none'),
         ('terms name="x"', 'fence "terms" has no option "name"; it takes none'),
         (
             'python schema="x"',
             'fence "python" has no option "schema"; '
-            "it takes raises, reason, title, linenums, hl_lines",
+            "it takes raises, reason, does, open, title, linenums, hl_lines",
         ),
         (
             'go raises="x"',
-            'fence "go" has no option "raises"; it takes reason, title, linenums, hl_lines',
+            'fence "go" has no option "raises"; it takes reason, does, open, title, linenums, hl_lines',
         ),
     ],
 )

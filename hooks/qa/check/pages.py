@@ -30,6 +30,8 @@ HEADER = {
     "hide?": [str],
     "tags?": [str],
     "level?": str,
+    # Why the page is longer than its readers would like, by what is long.
+    "over?": {"lead?": str, "han?": str, "numbers?": str, "code?": str},
     "search?": {"boost?": object, "exclude?": True},
 }
 LEVELS = tuple(WORDS[LANGUAGES[0]].levels)

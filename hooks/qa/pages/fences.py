@@ -12,8 +12,10 @@ from textwrap import dedent, indent
 from qa.failures import Failure, Failures
 
 FENCE = re.compile(r"^(?P<indent> *)(?P<marks>`{3,}|~{3,}) *(?P<header>[^`]*)$")
-HEADER = re.compile(r'^(?P<language>[A-Za-z0-9_.+-]{0,40})(?P<options>(?: +\w+="[^"]*")*) *$')
-OPTION = re.compile(r' +(\w+)="([^"]*)"')
+HEADER = re.compile(
+    r'^(?P<language>[A-Za-z0-9_.+-]{0,40})(?P<options>(?: +(?:open|\w+="[^"]*"))*) *$'
+)
+OPTION = re.compile(r' +(open(?![\w=])|\w+(?==))(?:="([^"]*)")?')
 MARKS = re.compile(r"`+|~+")
 SNIPPET = "--8<--"
 INCLUDE = re.compile(
@@ -21,6 +23,8 @@ INCLUDE = re.compile(
     (?P<file>[^"':]+) (?: :(?P<section>[^"']*) )? (?P=quote)\ *$""",
     re.MULTILINE | re.VERBOSE,
 )
+FOLDING = ("does", "open")
+"""What the code does, which stands beside the switch that shows it; or that it is shown at once."""
 HIGHLIGHT = ("title", "linenums", "hl_lines")
 """Options of a block of code that Material understands; the others are for the checks."""
 
@@ -43,7 +47,7 @@ class Fate(Enum):
 
 
 GENERATED: dict[str, tuple[Fate, tuple[str, ...]]] = {
-    "cell": (Fate.CELL, ("name",)),
+    "cell": (Fate.CELL, ("name", *FOLDING)),
     "mermaid": (Fate.DIAGRAM, ()),
     "questions": (Fate.LIST, ("document",)),
     "terms": (Fate.LIST, ()),
@@ -87,7 +91,7 @@ class Fence:
     def known_options(self) -> tuple[str, ...]:
         if self.language in GENERATED:
             return GENERATED[self.language][1]
-        return (*CODE.get(self.language, (Fate.CHECKED, ()))[1], "reason", *HIGHLIGHT)
+        return (*CODE.get(self.language, (Fate.CHECKED, ()))[1], "reason", *FOLDING, *HIGHLIGHT)
 
     @property
     def code(self) -> str:

@@ -423,7 +423,8 @@ def test_header_that_cannot_be_read(docs: Path, header: str, reason: str) -> Non
         ),
         (
             'go raises="x"',
-            'fence "go" has no option "raises"; it takes reason, does, open, title, linenums, hl_lines',
+            'fence "go" has no option "raises"; '
+            "it takes reason, does, open, title, linenums, hl_lines",
         ),
     ],
 )

@@ -31,6 +31,7 @@ format: install ## mend the style of the code, and write the pairs of the notebo
 	qa sync
 
 test: offline node_modules/.tests $(VENV)/.browser check ## build everything, check it, and run all tests, in a browser too
+	qa mutate
 	pytest -n auto -m 'not alone'
 	pytest -m alone
 

@@ -8,11 +8,11 @@ from pathlib import Path
 from qa.failures import Failure
 
 HOOKS = Path(__file__).parents[1] / "hooks"
-POSITIONS = len(Failure.__dataclass_fields__)
+POSITIONS = [*Failure.__dataclass_fields__].index("code") + 1
 
 
 def has_code(call: ast.Call) -> bool:
-    return len(call.args) == POSITIONS or any(word.arg == "code" for word in call.keywords)
+    return len(call.args) >= POSITIONS or any(word.arg == "code" for word in call.keywords)
 
 
 def test_no_failure_is_made_without_a_code() -> None:

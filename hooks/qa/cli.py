@@ -14,6 +14,7 @@ from qa.pages import page as pages
 from qa.prepare import run_shard
 from qa.printable import loggable
 from qa.project import Project
+from qa.run import mutants
 from qa.run import notebook as notebooks
 from qa.run.inside.safe import HTML, TEXT
 from qa.run.runs import run_all
@@ -27,6 +28,7 @@ def main(arguments: list[str] | None = None) -> int:
         ("check", "find every fault that a build finds, and leave the site as it is"),
         ("run", "run notebooks and show their outputs"),
         ("sync", "write the .ipynb of each .py"),
+        ("mutate", "break notebooks as their mutants.toml say, and show what is not caught"),
     ):
         command = commands.add_parser(name, help=summary)
         if name != "check":
@@ -46,6 +48,8 @@ def main(arguments: list[str] | None = None) -> int:
             return _check(project)
         elif options.command == "sync":
             _sync(project, options.names)
+        elif options.command == "mutate":
+            _mutate(project, options.names)
         elif options.shard:
             _run_shard(project, *options.shard)
         elif options.twice:
@@ -111,6 +115,14 @@ def _run_twice(project: Project, names: list[str]) -> None:
     if failures := runs.failures + run_again(books, runs, project.cache, quoted):
         raise Failures(failures)
     print(f"{len(runs.results)} examples show the same when they run again")
+
+
+def _mutate(project: Project, names: list[str]) -> None:
+    books = {book.name: book for book in _read(project, names)}
+    planted = [(name, mutant) for name, book in books.items() for mutant in mutants.read(book)]
+    if failures := mutants.run_all(books, planted, project.cache):
+        raise Failures(failures)
+    print(f"{len(planted)} mutants, each caught where it says")
 
 
 def _quoted(project: Project, name: str) -> Iterator[str]:

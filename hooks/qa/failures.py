@@ -25,7 +25,7 @@ class Failure:
 
     `detail` (a traceback's end, the last output) is printed below the line
     `file:line: reason [code]`. The code names the kind of fault for tools and tests: it stays
-    when the words change.
+    when the words change. `cell` names the cell of a notebook that was running, if one was.
     """
 
     path: Path
@@ -33,6 +33,7 @@ class Failure:
     reason: str
     detail: str = ""
     code: str = ""
+    cell: str = ""
 
     def __str__(self) -> str:
         reason = " ".join(loggable(self.reason).splitlines())

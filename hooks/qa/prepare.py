@@ -19,6 +19,7 @@ from qa.check import (
     parity,
     unused_files,
 )
+from qa.check import mutants as check_mutants
 from qa.check import pages as checks
 from qa.check.accounts import Accountant
 from qa.check.verdicts import Verdicts
@@ -40,6 +41,7 @@ from qa.pages.includes import Includes
 from qa.pages.page import Page
 from qa.pages.terms import Terms
 from qa.project import Project
+from qa.run import mutants
 from qa.run import notebook as notebooks
 from qa.run.notebook import Notebook
 from qa.run.runs import Runs, run_all, warm_up
@@ -257,6 +259,9 @@ def _check_notebooks_and_pages(
         if name not in site.pages:
             reason = f"no page shows this notebook: write docs/{LANGUAGES[0]}/{name}.md"
             failures.append(Failure(book.path, 1, reason, code="notebook-without-page"))
+        planted = _gather(failures, mutants.read, book) or []
+        for page in site.pages.get(name, {}).values():
+            failures += check_mutants.check(planted, page)
     for page in everything:
         if not page.lines:
             continue

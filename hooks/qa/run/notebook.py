@@ -21,6 +21,9 @@ from qa.yaml_lines import Record
 LENT = Path(__file__).parent / "lent"
 """Modules that all notebooks may import."""
 
+MUTANTS = "mutants.toml"
+"""Beside a notebook's files, and none of them: see qa.run.mutants."""
+
 DEFAULT_SECONDS = 10
 MAXIMUM_SECONDS = 30
 
@@ -226,6 +229,7 @@ def _companions(path: Path) -> dict[str, CompanionFile]:
     return {
         str(file.relative_to(folder)): _companion(file, folder)
         for file in disk.below(folder, "**/*")
+        if file != folder / MUTANTS
     }
 
 

@@ -221,7 +221,9 @@ class _Report:
         details = [rest] if rest else []
         details += [f"at {name}:{at}" for name, at, _ in modules]
         details += ["last output:", *output] if output else []
-        self.failures.append(Failure(path, line, cell.fault(first), "\n".join(details), code))
+        detail = "\n".join(details)
+        fault = Failure(path, line, cell.fault(first), detail, code=code, cell=cell.name)
+        self.failures.append(fault)
 
     def _add_error(self, cell: Cell, error: Error, shown: Iterable[Stream | Display]) -> None:
         reason = _name(error)

@@ -62,7 +62,7 @@ def run_all(notebooks: Iterable[Notebook], folder: Path) -> Runs:
 
 def _find(book: Notebook, store: Store) -> Result | None:
     """A result that was made without isolation serves only where that is allowed."""
-    ways = (True, False) if _may_go_unshielded() else (True,)
+    ways = (True, False) if may_go_unshielded() else (True,)
     return next(filter(None, (store.get(result_key(book, way)) for way in ways)), None)
 
 
@@ -118,11 +118,11 @@ def _executor(folder: Path) -> Iterator[tuple[str, Submit]]:
     if address := os.environ.get("QA_SCHEDULER"):
         from qa.run.cluster import cluster_executor
 
-        with cluster_executor(address, _may_go_unshielded()) as submit:
+        with cluster_executor(address, may_go_unshielded()) as submit:
             yield f"on {address}", submit
         return
     server = local_server(folder)
-    isolate = must_isolate(server, _may_go_unshielded())
+    isolate = must_isolate(server, may_go_unshielded())
     cores = len(os.sched_getaffinity(0))
     with ThreadPoolExecutor(cores) as threads:
         try:
@@ -133,7 +133,7 @@ def _executor(folder: Path) -> Iterator[tuple[str, Submit]]:
             raise
 
 
-def _may_go_unshielded() -> bool:
+def may_go_unshielded() -> bool:
     return os.environ.get(WITHOUT_ISOLATION) == "1"
 
 

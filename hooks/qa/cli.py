@@ -14,7 +14,7 @@ from qa.pages import page as pages
 from qa.prepare import run_shard
 from qa.printable import loggable
 from qa.project import Project
-from qa.run import mutants
+from qa.run import exploring, mutants
 from qa.run import notebook as notebooks
 from qa.run.inside.safe import HTML, TEXT
 from qa.run.runs import run_all
@@ -38,6 +38,9 @@ def main(arguments: list[str] | None = None) -> int:
             command.add_argument("--shard", type=_shard, metavar="I/N", help=shard)
             twice = "run them a second time, and print what differs instead of outputs"
             command.add_argument("--twice", action="store_true", help=twice)
+        if name == "mutate":
+            explore = "plant faults of its own instead, and list those that nothing noticed"
+            command.add_argument("--explore", action="store_true", help=explore)
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     project = Project(Path.cwd())
@@ -48,6 +51,8 @@ def main(arguments: list[str] | None = None) -> int:
             return _check(project)
         elif options.command == "sync":
             _sync(project, options.names)
+        elif options.command == "mutate" and options.explore:
+            _explore(project, options.names)
         elif options.command == "mutate":
             _mutate(project, options.names)
         elif options.shard:
@@ -123,6 +128,15 @@ def _mutate(project: Project, names: list[str]) -> None:
     if failures := mutants.run_all(books, planted, project.cache):
         raise Failures(failures)
     print(f"{len(planted)} mutants, each caught where it says")
+
+
+def _explore(project: Project, names: list[str]) -> None:
+    for book in _read(project, names):
+        planted, alive = exploring.explore(book, project.cache)
+        for fault in alive:
+            path, line = exploring.where(book, fault)
+            print(f"{path.relative_to(project.root)}:{line}: {fault.was} -> {fault.text}")
+        print(f"{book.name}: {planted - len(alive)} of {planted} planted faults caught")
 
 
 def _quoted(project: Project, name: str) -> Iterator[str]:

@@ -74,7 +74,7 @@ PAGE = """\
 ---
 description: {description}
 sources: [A01]
----
+{labels}---
 # {title}
 
 ## {run} {{ #run }}
@@ -104,6 +104,7 @@ WORDS = {
         "caption": "总和是",
         "share": "占",
         "end": "结尾",
+        "labels": "labels: {time (s): 时间 (s), total (1): 总和 (1), total: 总和, share: 占比}\n",
     },
     "en": {
         "title": "How much is it?",
@@ -112,6 +113,7 @@ WORDS = {
         "caption": "The total is",
         "share": "A share of",
         "end": "End",
+        "labels": "",
     },
 }
 

@@ -20,7 +20,7 @@ def check(path: Path, value: object, form: object, what: str, line: int = 1) -> 
 
     A form is `str` for a text, `Name` for one that becomes a part of addresses, `object` for
     anything, `True` for itself, `[form]` for a list, or a mapping, in which a key that ends in "?"
-    may be left out.
+    may be left out, and "*" stands for all that are not named.
     """
     if isinstance(form, dict):
         if isinstance(value, Record):
@@ -49,19 +49,19 @@ def _check_keys(
 ) -> Iterator[Failure]:
     inner = {key.removesuffix("?"): value for key, value in form.items()}
     for key in form:
-        if not key.endswith("?") and key not in record:
+        if not key.endswith(("?", "*")) and key not in record:
             yield Failure(path, record.line, f'{what} has no "{key}"', code="form")
     for key, value in record.items():
         at = record.lines.get(key, record.line)
-        if key in inner:
-            yield from check(path, value, inner[key], key, at)
+        if key in inner or "*" in inner:
+            yield from check(path, value, inner.get(key, inner.get("*")), key, at)
         else:
             hint = nearest(key, inner)
             yield Failure(path, at, f'{what} has an unknown key "{key}"{hint}', code="form")
 
 
 def _names(form: dict[str, object]) -> str:
-    return ", ".join(key for key in form if not key.endswith("?"))
+    return ", ".join(key for key in form if not key.endswith(("?", "*")))
 
 
 def nearest(name: str, names: Iterable[str]) -> str:

@@ -13,6 +13,7 @@ from qa.files import path_below, write_zip
 from qa.pages import changes
 from qa.pages.figures import figure_files
 from qa.pages.lists import DOWNLOADS_FOLDER
+from qa.pages.page import Page
 from qa.pages.render import runs_folder
 from qa.run.notebook import Notebook
 from qa.run.store import Result
@@ -45,16 +46,15 @@ def write(site: Site, target: Path, address: str) -> None:
     """Into the folder `target`; `address` is that of the site's root, if known."""
     for name, result in site.results.items():
         _write_run(target, runs_folder(name), site.notebooks[name], result)
+        for page in site.pages[name].values():
+            _write_figures(target, page, result)
     for file in site.downloads:
         shutil.copyfile(file, path_below(target, f"{DOWNLOADS_FOLDER}/{file.name}"))
     _write_feeds(site, target, address)
 
 
 def _write_run(target: Path, folder: str, notebook: Notebook, result: Result) -> None:
-    """Figures and the executed notebook, where the rendered page expects them."""
-    for cell, ran in result.cells.items():
-        for file in figure_files(cell, ran):
-            path_below(target, f"{folder}/{file.name}").write_bytes(file.content)
+    """The executed notebook, where the rendered page expects it."""
     executed = notebook.as_ipynb({name: ran.outputs for name, ran in result.cells.items()})
     path_below(target, f"{folder}/{notebook.pair.name}").write_text(executed, encoding="utf-8")
     if notebook.files:
@@ -62,6 +62,14 @@ def _write_run(target: Path, folder: str, notebook: Notebook, result: Result) ->
         contents |= {name: file.content for name, file in notebook.files.items()}
         name = f"{folder}/{notebook.path.stem}.zip"
         write_zip(path_below(target, name), contents.items())
+
+
+def _write_figures(target: Path, page: Page, result: Result) -> None:
+    """In the page's language, where the rendered page expects them."""
+    for cell, ran in result.cells.items():
+        for file in figure_files(cell, ran, page.labels):
+            path = path_below(target, f"{runs_folder(page.name)}/{file.name}")
+            path.write_bytes(file.content)
 
 
 def _write_feeds(site: Site, target: Path, address: str) -> None:

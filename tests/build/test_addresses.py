@@ -35,8 +35,8 @@ def test_pages(sample: SampleProject, names: list[str], address: str | None) -> 
 @pytest.mark.parametrize(
     "name",
     [
-        "runs/training/sum/figure-1-light.svg",
-        "zh/runs/training/sum/figure-1-light.svg",
+        "runs/training/sum/figure-1-zh-light.svg",
+        "zh/runs/training/sum/figure-1-zh-light.svg",
         "en/runs/x.svg",
         "downloads/x.svg",
         "zh/downloads/x.svg",

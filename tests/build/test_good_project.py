@@ -15,9 +15,10 @@ def test_the_page_shows_code_output_figure_table_and_values(built: SampleProject
         assert re.search(r"<td>0\.67</td>", html), "the table"
         to_root = "../../" if language == "zh" else "../../../"
         for scheme in ("light", "dark"):
-            source = f"{to_root}runs/training/sum/figure-1-{scheme}.svg"
+            source = f"{to_root}runs/training/sum/figure-1-{language}-{scheme}.svg"
             assert f'src="{source}#only-{scheme}" alt="' in html
-            assert (built.root / "site/runs/training/sum" / f"figure-1-{scheme}.svg").exists()
+            name = f"figure-1-{language}-{scheme}.svg"
+            assert (built.root / "site/runs/training/sum" / name).exists()
 
 
 def test_the_run_is_described_with_versions_and_a_download(built: SampleProject) -> None:
@@ -41,9 +42,20 @@ def test_the_downloaded_notebook_holds_the_outputs(built: SampleProject) -> None
     assert [cell["execution_count"] for cell in cells] == [1, 2, 3]
 
 
+def test_figures_and_tables_speak_the_language_of_the_page(built: SampleProject) -> None:
+    site, english, chinese = built.root / "site", [], []
+    for language, folder in (("zh", ""), ("en", "en/")):
+        shown = (site / folder / "training/sum/index.html").read_text()
+        svg = (site / f"runs/training/sum/figure-1-{language}-dark.svg").read_text()
+        english.append(["<th>share</th>" in shown, ">time (s)</text>" in svg])
+        chinese.append(["<th>占比</th>" in shown, ">时间 (s)</text>" in svg])
+    assert english == [[False, False], [True, True]]
+    assert chinese == [[True, True], [False, False]]
+
+
 def test_light_and_dark_figures_differ_only_in_the_colour_of_text(built: SampleProject) -> None:
     folder = built.root / "site/runs/training/sum"
-    light, dark = (folder / f"figure-1-{scheme}.svg" for scheme in ("light", "dark"))
+    light, dark = (folder / f"figure-1-en-{scheme}.svg" for scheme in ("light", "dark"))
     assert "#212121" in light.read_text()
     assert light.read_text().replace("#212121", "#e2e4e9") == dark.read_text()
 

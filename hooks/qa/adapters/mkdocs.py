@@ -121,6 +121,7 @@ class Build:
 
     def render(self, markdown: str, page: Page) -> str:
         assert self.site is not None and page.file.abs_src_path is not None
+        page.meta.pop("labels", None)  # themes need none of it, and it may hold any character
         to_root = get_relative_url(".", page.url).rstrip("/") + "/"
         rendered = render_page(self.site, Path(page.file.abs_src_path), to_root)
         return markdown if rendered is None else rendered

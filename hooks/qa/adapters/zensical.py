@@ -28,7 +28,7 @@ from qa.rendering import render_page
 from qa.site import Site
 
 SETTINGS = "mkdocs.yml"
-OURS = ("sources", "level", "tags")
+OURS = ("sources", "level", "tags", "labels")
 """Of the front matter of a page: the engine shows its tags, with links."""
 ONLY_MKDOCS = ("hooks", "plugins", "watch")
 ROOTS = {language: root_of(language) for language in LANGUAGES}

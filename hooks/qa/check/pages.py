@@ -11,7 +11,7 @@ from qa.files import word_fault
 from qa.forms import nearest
 from qa.pages.corpus import Corpus
 from qa.pages.fences import Fate
-from qa.pages.page import INLINE_CODE, VALUE, Page
+from qa.pages.page import FORMS, INLINE_CODE, VALUE, Page
 from qa.pages.terms import Terms
 from qa.run.inside import scalars
 from qa.run.inside.safe import SVG, WEBP
@@ -30,6 +30,7 @@ HEADER = {
     "hide?": [str],
     "tags?": [str],
     "level?": str,
+    "labels?": FORMS["labels"],
     # Why the page is longer than its readers would like, by what is long.
     "over?": {"lead?": str, "han?": str, "numbers?": str, "code?": str},
     "search?": {"boost?": object, "exclude?": True},
@@ -49,6 +50,8 @@ INCLUDE_LIKE = re.compile(r"(?<!\S);*-+8<-+(?!\S)")
 
 def check_header(page: Page, terms: Terms) -> Iterator[Failure]:
     for key, value in page.meta.items():
+        if key == "labels":
+            continue  # no theme sees them
         # Themes put it into attributes and elements of the page's head as it is.
         text = " ".join(map(str, value)) if isinstance(value, list) else str(value)
         if found := NO_HEAD.search(text):

@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass
 
 from qa.pages.inert import inert_html
+from qa.pages.labels import Labels
 from qa.run.inside.safe import SVG, WEBP
 from qa.run.store import CellResult
 
@@ -23,16 +24,19 @@ class FigureFile:
     content: bytes
 
 
-def figure_files(cell: str, result: CellResult) -> list[FigureFile]:
-    """All files that the figures of a cell need: an SVG for each scheme, or one WebP."""
+def figure_files(cell: str, result: CellResult, labels: Labels) -> list[FigureFile]:
+    """All files that the figures of a cell need in one language: an SVG for each scheme, or one
+    WebP."""
     files = []
     for number, data in enumerate(_figures(result), 1):
+        stem = _stem(cell, number, data, labels.language)
         if SVG in data:
+            svg = labels.put(data)[SVG]
             for scheme, colour in SCHEMES.items():
-                text = data[SVG].replace(TEXT_COLOUR, colour)
-                files.append(FigureFile(f"{cell}-{number}-{scheme}.svg", text.encode()))
+                text = svg.replace(TEXT_COLOUR, colour)
+                files.append(FigureFile(f"{stem}-{scheme}.svg", text.encode()))
         else:
-            files.append(FigureFile(f"{cell}-{number}.webp", base64.b64decode(data[WEBP])))
+            files.append(FigureFile(f"{stem}.webp", base64.b64decode(data[WEBP])))
     return files
 
 
@@ -41,17 +45,24 @@ def _figures(result: CellResult) -> list[dict[str, str]]:
     return [bundle for bundle in data if SVG in bundle or WEBP in bundle]
 
 
-def figure_html(cell: str, number: int, data: dict[str, str], folder: str, alt: str) -> str:
+def _stem(cell: str, number: int, data: dict[str, str], language: str) -> str:
+    """Pixels are the same in all languages."""
+    return f"{cell}-{number}-{language}" if SVG in data else f"{cell}-{number}"
+
+
+def figure_html(
+    cell: str, number: int, data: dict[str, str], folder: str, alt: str, language: str
+) -> str:
     """`number` counts the cell's figures from 1; `folder` is the relative address of its files."""
     alt = inert_html(html.escape(alt))
+    stem = f"{folder}/{_stem(cell, number, data, language)}"
     if SVG in data:
         size = _size(data[SVG])
         return "\n".join(
-            f'<img src="{folder}/{cell}-{number}-{scheme}.svg#only-{scheme}" alt="{alt}"{size}'
-            ' loading="lazy">'
+            f'<img src="{stem}-{scheme}.svg#only-{scheme}" alt="{alt}"{size} loading="lazy">'
             for scheme in SCHEMES
         )
-    return f'<img src="{folder}/{cell}-{number}.webp" alt="{alt}" loading="lazy">'
+    return f'<img src="{stem}.webp" alt="{alt}" loading="lazy">'
 
 
 def _size(svg: str) -> str:

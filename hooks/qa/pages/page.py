@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from markdown.extensions.toc import slugify
@@ -13,6 +14,7 @@ from qa import files, forms, yaml_lines
 from qa.failures import Failure, Failures
 from qa.pages import fences, markup
 from qa.pages.fences import FENCE, Fate, Fence
+from qa.pages.labels import Labels
 from qa.pages.markup import Markup
 from qa.yaml_lines import Record
 
@@ -20,6 +22,8 @@ HEADING = re.compile(
     r"^(?P<level>#{1,6}) +(?P<title>.*?)(?: +\{:?[^{}#]*#(?P<anchor>[\w-]+)[^{}]*\})? *$"
 )
 INLINE_CODE = re.compile(r"(`+)(?!`).+?(?<!`)\1(?!`)")
+FORMS = {"sources": [str], "labels": {"*": str}}
+"""Of what the front matter holds that is read before the rest of it is checked."""
 VALUE = re.compile(r"(?<!\\)\{\{ *(?P<name>[A-Za-z_]\w*) *(?::(?P<format>[^{}]*))?\}\}")
 
 
@@ -73,6 +77,10 @@ class Page:
         """Identifiers of the terms that the page is about."""
         return [slugify(tag, "-") for tag in self.meta.get("tags", ())]
 
+    @cached_property
+    def labels(self) -> Labels:
+        return Labels(self.language, self.meta.get("labels", {}))
+
     @property
     def cells(self) -> list[Fence]:
         return [fence for fence in self.fences if fence.fate is Fate.CELL]
@@ -116,9 +124,8 @@ def front_matter(path: Path, text: str) -> tuple[Record, int]:
         raise Failures(
             [Failure(path, 1, "front matter is no mapping of names to values", code="front-matter")]
         )
-    if "sources" in meta:
-        line = meta.lines["sources"]
-        if faults := list(forms.check(path, meta["sources"], [str], "sources", line)):
+    for key in FORMS.keys() & meta.keys():
+        if faults := list(forms.check(path, meta[key], FORMS[key], key, meta.lines[key])):
             raise Failures(faults)
     return meta, end + 2
 

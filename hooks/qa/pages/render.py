@@ -123,10 +123,11 @@ def _outputs(name: str, ran: CellResult, caption: str, page: Page, to_root: str)
         if SVG in data or WEBP in data:
             figures += 1
             alt = html.unescape(caption.replace("`", ""))
-            image = figure_html(name, figures, data, folder, alt)
+            image = figure_html(name, figures, data, folder, alt, page.language)
             out += ['<figure class="qa-figure">', image, "</figure>", ""]
         elif HTML in data:
-            out += [f'<div class="qa-table">{inert_html(data[HTML])}</div>', ""]
+            table = inert_html(page.labels.put(data)[HTML])
+            out += [f'<div class="qa-table">{table}</div>', ""]
         else:
             text = inert_html(html.escape(_text(output)))
             block = f"<pre><code>{text}</code></pre>"

@@ -58,7 +58,8 @@ def _faults(site: Site, page: Page, content: str) -> Iterator[Failure]:
 def _subject(site: Site, page: Page) -> Subject:
     questions, terms = site.corpus.questions, site.terms.by_id
     words = [page.meta.get("description", "")]
-    words += [questions[each].text[page.language] for each in page.sources if each in questions]
+    asked = [questions[each].text[page.language] for each in page.sources if each in questions]
+    words += dict.fromkeys(asked)
     words += [" ".join(terms[each].name.values()) for each in page.tags if each in terms]
     search = page.meta.get("search", {})
     return Subject(

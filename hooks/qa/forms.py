@@ -19,8 +19,9 @@ def check(path: Path, value: object, form: object, what: str, line: int = 1) -> 
     """Where `value`, named `what`, differs from `form`.
 
     A form is `str` for a text, `Name` for one that becomes a part of addresses, `object` for
-    anything, `True` for itself, `[form]` for a list, or a mapping, in which a key that ends in "?"
-    may be left out, and "*" stands for all that are not named.
+    anything, `True` for itself, `(True, "partly")` for one of them, `[form]` for a list, or a
+    mapping, in which a key that ends in "?" may be left out, and "*" stands for all that are not
+    named.
     """
     if isinstance(form, dict):
         if isinstance(value, Record):
@@ -40,8 +41,12 @@ def check(path: Path, value: object, form: object, what: str, line: int = 1) -> 
         yield Failure(path, line, f"{what} is empty", code="form")
     elif form is Name and (fault := word_fault(str(value))):
         yield Failure(path, line, f"{what}: {fault}", code="name")
-    elif form is True and value is not True:
-        yield Failure(path, line, f"{what} may only be true: leave it out otherwise", code="form")
+    elif isinstance(form, tuple) or form is True:
+        allowed = form if isinstance(form, tuple) else (form,)
+        if not any(type(value) is type(each) and value == each for each in allowed):
+            names = " or ".join(str(each).lower() for each in allowed)
+            reason = f"{what} may only be {names}: leave it out otherwise"
+            yield Failure(path, line, reason, code="form")
 
 
 def _check_keys(

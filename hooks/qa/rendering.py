@@ -32,9 +32,7 @@ def _lists(site: Site, page: Page, to_root: str) -> dict[str, Callable[[Fence], 
     titles = site.titles(page.language)
     root = page.path.parents[len(Path(page.name).parts) + 1]
     return {
-        "questions": lambda f: lists.questions(
-            page, f.options.get("document", ""), site.corpus, titles
-        ),
+        "questions": lambda f: _questions(site, page, f, titles),
         "terms": lambda _: lists.terms(page, site.terms),
         "waivers": lambda _: lists.waivers(page, site.account.waived, root),
         "comparison": lambda _: comparison.table(page, site.comparison),
@@ -42,3 +40,9 @@ def _lists(site: Site, page: Page, to_root: str) -> dict[str, Callable[[Fence], 
         "downloads": lambda _: lists.downloads(page, site.downloads, to_root),
         "runs": lambda _: lists.runs(page, site.results, titles),
     }
+
+
+def _questions(site: Site, page: Page, fence: Fence, titles: dict[str, str]) -> list[str]:
+    if theme := fence.options.get("theme"):
+        return lists.questions_of_theme(page, theme, site.corpus, titles)
+    return lists.questions(page, fence.options.get("document", ""), site.corpus, titles)

@@ -22,6 +22,8 @@ class Words:
     notebook_and_files: str
     separator: str
     open_question: str
+    partly_answered: str
+    repeats: str
     questions_head: tuple[str, ...]
     runs_head: tuple[str, ...]
     waivers_head: tuple[str, ...]
@@ -49,6 +51,8 @@ WORDS = {
         notebook_and_files="下载 Notebook 及其文件",
         separator="、",
         open_question="尚未回答",
+        partly_answered="部分回答",
+        repeats="（与 {id} 逐字相同）",
         questions_head=("编号", "问题", "回答"),
         runs_head=(
             "示例",
@@ -97,6 +101,8 @@ WORDS = {
         notebook_and_files="Download the notebook and its files",
         separator=", ",
         open_question="not answered yet",
+        partly_answered="partly answered",
+        repeats=" (the same words as {id})",
         questions_head=("No.", "Question", "Answer"),
         runs_head=(
             "Example",

@@ -119,9 +119,10 @@ TEXT = (
 def test_texts_of_records_are_text(tmp_path: Path, convert: Markdown) -> None:
     text = {"zh": TEXT, "en": TEXT}
     page = Page(tmp_path / "docs/en/x.md", "en", "x", Record(), [], 1)
-    question = Question("A01 <b>", text, 1, None)
+    question = Question("A01 <b>", text, 1, 1, False, "x", "")
     corpus = Corpus(tmp_path, {"A": Document("A", text, (question,))}, {"A01 <b>": []})
     made = lists.questions(page, "", corpus, {})
+    made += ["", *lists.questions_of_theme(page, "x", corpus, {}), ""]
     made += lists.terms(page, Terms(tmp_path, {"x": Term(text, text)}))
     made += changes.lines(page, Changes(tmp_path, (Change("2026-01-01", "x", text),)))
     made += lists.waivers(page, [Waiver(tmp_path / "x", 1, TEXT, TEXT)], tmp_path)

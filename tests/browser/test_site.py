@@ -8,9 +8,10 @@ from xml.etree import ElementTree
 
 import pytest
 import yaml
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from qa.run import notebook as notebooks
+from tests.browser.conftest import SITE
 
 ROOT = Path(__file__).parents[2]
 PAGES = [f"{p.parent.name}/{p.stem}" for p in notebooks.find(ROOT / "notebooks")]
@@ -162,18 +163,61 @@ def test_a_term_is_explained_where_it_is_first_used(page: Page, address: str, ho
 def test_questions_are_filtered(page: Page, address: str) -> None:
     page.goto(f"{address}en/questions/")
     form = page.locator(".qa-questions form")
-    rows = page.locator(".qa-questions tbody tr:visible")
-    expect(rows).to_have_count(150)
+    entries = page.locator(".qa-bank > li:visible")
+    answered = entries.count()
+    expect(page.locator(".qa-bank > li[data-open]:visible")).to_have_count(0)
+    form.get_by_label("still open").check()
+    expect(entries).to_have_count(150 - 18)
+    form.get_by_label("Document").select_option("D")
+    expect(entries).to_have_count(13)
     form.get_by_label("Document").select_option("C")
-    expect(rows).to_have_count(30)
-    form.get_by_label("State").select_option("yes")
-    answered = rows.count()
-    assert 0 < answered < 30
+    expect(entries).to_have_count(30)
+    form.get_by_label("still open").uncheck()
+    assert 0 < entries.count() < min(30, answered)
     form.get_by_label("Theme").select_option("billing")
-    assert 0 < rows.count() < answered
+    headings = [re.compile("Billing"), re.compile("Sources")]
+    expect(page.locator("article h2:visible")).to_have_text(headings)
     form.get_by_label("Contains").fill("energy")
-    expect(rows).to_have_count(1)
-    expect(page.locator(".qa-questions [role=status]")).to_have_text("1 questions")
+    expect(entries).to_have_count(1)
+    expect(page.locator(".qa-questions [role=status]")).to_have_text("1 question")
+
+
+def test_what_was_chosen_of_the_questions_is_there_again(page: Page, address: str) -> None:
+    page.goto(f"{address}questions/")
+    entries = page.locator(".qa-bank > li:visible")
+    form = page.locator(".qa-questions form")
+    form.get_by_label("主题").select_option("serving")
+    form.get_by_label("没有答完").check()
+    form.get_by_label("包含").fill("容器")
+    found = entries.all_inner_texts()
+    assert found
+    page.reload()
+    assert entries.all_inner_texts() == found
+    expect(form.get_by_label("没有答完")).to_be_checked()
+    entries.get_by_role("link").first.click()
+    page.wait_for_url(f"{address}serving/containers/")
+    page.go_back()
+    expect(form.get_by_label("包含")).to_have_value("容器")
+    assert entries.all_inner_texts() == found
+    page.go_back()
+    assert page.url == "about:blank", "choosing made no history"
+
+
+def test_a_link_to_an_open_question_shows_it(page: Page, address: str) -> None:
+    page.goto(f"{address}questions/?theme=billing#a01")
+    expect(page.locator("#a01")).to_be_in_viewport()
+    expect(page.locator(".qa-bank li:has(#a01)")).to_contain_text("尚未回答")
+    expect(page.locator(".qa-bank li:has(#e05)")).to_contain_text("部分回答")
+
+
+def test_questions_are_filtered_by_theme_in_the_folder_too(browser: Browser) -> None:
+    page = browser.new_page()
+    page.goto((SITE / "questions/index.html").as_uri())
+    page.get_by_label("主题").select_option("security")
+    expect(page.locator("article h2:visible").first).to_contain_text("安全")
+    assert page.locator(".qa-bank > li:visible").count() >= 2
+    assert page.url.endswith("?theme=security")
+    page.close()
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

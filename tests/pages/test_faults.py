@@ -272,7 +272,21 @@ TEXTS = ("        zh: 问？", "        en: Q?")
         ),
         (
             question("A01", *TEXTS, "        open: false"),
-            "8: open may only be true: leave it out otherwise",
+            "8: open may only be true or partly: leave it out otherwise",
+        ),
+        (
+            question("A01", "        same_as: A02", "        open: true"),
+            '7: an entry of questions has an unknown key "open"',
+        ),
+        (
+            question("A01", *TEXTS) + question("A02", "        same_as: A03"),
+            "9: question A02 repeats A03, which has no text of its own here",
+        ),
+        (
+            question("A01", *TEXTS)
+            + question("A02", "        same_as: A01")
+            + question("A03", "        same_as: A02"),
+            "11: question A03 repeats A02, which has no text of its own here",
         ),
         ("      A01\n", "4: questions is no list"),
     ],
@@ -291,13 +305,41 @@ def test_open_questions_are_marked_and_answered_ones_are_not(tmp_path: Path) -> 
         question("A02", *TEXTS),
         question("A03", *TEXTS, is_open),
         question("A04", *TEXTS),
+        question("A05", *TEXTS, "        open: partly"),
+        question("A06", *TEXTS, "        open: partly"),
+        question("A07", *TEXTS, "        theme: training"),
     )
     found = corpus.read(path)
-    found.answers |= {"A03": ["training/sum"], "A04": ["training/sum"]}
+    found.answers |= {f"A0{number}": ["training/sum"] for number in (3, 4, 5, 7)}
     assert lines(corpus.check_open(found)) == [
         '9: no page answers question A02: put it into the sources of one, or mark it "open: true"',
-        '15: question A03 is answered by training/sum: remove "open"',
+        '15: question A03 is answered by training/sum: remove "open", or mark it "open: partly"',
+        '26: no page answers any part of question A06: mark it "open: true"',
+        '27: question A07 is answered, where its pages say: remove "theme"',
     ]
+
+
+def test_what_repeats_a_question_has_its_text_and_its_answer(tmp_path: Path) -> None:
+    path = corpus_of(
+        tmp_path,
+        question("A01", "        same_as: A02"),
+        question("A02", *TEXTS),
+        question("A03", *TEXTS, "        open: partly", "        theme: serving"),
+        question("A04", "        same_as: A03"),
+    )
+    found = corpus.read(path)
+    found.answers |= {"A02": ["training/sum"], "A03": ["billing/sum"]}
+    first, second, third, fourth = found.questions.values()
+    assert first.text == second.text
+    assert found.answers_to(first) == ["training/sum"]
+    assert [[each.id for each in asked] for asked in found.distinct] == [
+        ["A02", "A01"],
+        ["A03", "A04"],
+    ]
+    assert found.answered == 2, "a partly answered one counts as open, and so does its repetition"
+    assert [found.theme_of(each) for each in (first, third, fourth)] == [
+        "training", "serving", "serving",
+    ]  # fmt: skip
 
 
 def code_faults(docs: Path, language: str, zh: str, en: str) -> list[str]:

@@ -34,13 +34,13 @@ SPACE = re.compile(r"[\x00-\x20\x7f-\xa0\u200b-\u200f\u2028-\u202f\u2060\ufeff]"
 HEADING = re.compile(r"h[1-6]")
 SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:|//|\\\\|/\\|\\/", re.IGNORECASE)
 VOID = {"br", "col", "hr", "img", "input", "wbr"}
-COMMON = {"id", "class", "title", "lang", "dir", "role"}
+COMMON = {"id", "class", "title", "lang", "dir", "role", "data-search-exclude"}
 ARIA = re.compile(r"aria-[a-z]+")
 CELL = {"align", "colspan", "rowspan", "scope", "style"}
 TAGS = {
     *("h1", "h2", "h3", "h4", "h5", "h6", "p", "div", "hr", "br", "wbr", "blockquote"),
     *("em", "strong", "b", "i", "u", "s", "del", "ins", "mark", "small", "q", "cite"),
-    *("code", "pre", "kbd", "samp", "var", "sub", "sup", "abbr", "dfn", "ul", "dl", "dt", "dd"),
+    *("code", "pre", "kbd", "samp", "var", "sub", "sup", "abbr", "dfn", "dl", "dd"),
     *("table", "caption", "thead", "tbody", "tfoot", "tr", "colgroup", "figure", "figcaption"),
     *("aside", "section", "nav", "summary"),
 }
@@ -52,12 +52,14 @@ TAGS_WITH = {
     "img": {"src", "alt", "width", "height", "loading"},
     "input": {"type", "disabled", "checked"},
     "label": {"for"},
-    "li": {"value"},
+    "dt": {"data-entry"},
+    "li": {"value", "data-themes", "data-documents", "data-open"},
     "ol": {"start", "type"},
-    "span": {"data-linenos"},
+    "span": {"data-linenos", "data-entry"},
     "td": CELL,
     "th": CELL,
     "time": {"datetime"},
+    "ul": {"data-theme"},
 }
 """What may too, with what it may carry beside what all may."""
 STYLE = re.compile(r"text-align: (?:left|right|center);?")

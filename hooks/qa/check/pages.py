@@ -86,6 +86,7 @@ def check_header(page: Page, terms: Terms) -> Iterator[Failure]:
 
 def check_fences(page: Page, corpus: Corpus) -> Iterator[Failure]:
     """Headers of fences, and how they include files; `qa.check.accounts` checks the code itself."""
+    asked = corpus.questions.values()
     for fence in page.fences:
         known = fence.known_options
         for option in fence.options.keys() - set(known):
@@ -97,6 +98,10 @@ def check_fences(page: Page, corpus: Corpus) -> Iterator[Failure]:
         if fence.language == "questions" and not known_document:
             reason = f'no document "{document}" in {corpus.path.name}'
             yield Failure(page.path, fence.line, reason, code="document-unknown")
+        theme, themes = fence.options.get("theme", ""), {*map(corpus.theme_of, asked)}
+        if fence.language == "questions" and theme and theme not in themes:
+            reason = f'no question of the theme "{theme}"{nearest(theme, themes)}'
+            yield Failure(page.path, fence.line, reason, code="theme-unknown")
 
 
 def check_anchors(page: Page) -> Iterator[Failure]:

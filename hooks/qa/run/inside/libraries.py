@@ -27,6 +27,7 @@ LIBRARIES = {
     "onnxruntime": ("onnxruntime",),
     "opacus": ("opacus", "opacus.accountants"),
     "pandas": ("pandas",),
+    "peft": ("peft",),
     "psycopg": ("psycopg",),
     "pydantic": ("pydantic",),
     "safetensors": ("safetensors",),
@@ -50,14 +51,20 @@ LIBRARIES = {
     "stripe": ("stripe",),
     # Its compiler is imported at the first use of an optimizer.
     "torch": ("torch", "torch._dynamo", "torch.utils.data"),
+    "transformers": (
+        "transformers",
+        "transformers.models.llama.modeling_llama",
+        "transformers.generation.utils",
+    ),
     "uvicorn": ("uvicorn",),
+    "xllamacpp": ("xllamacpp",),
     "yaml": ("yaml",),
 }
 
 LARGE = ("torch",)
 """Libraries that make each fork slower and take seconds to load: their users have a server of their
 own, so that all others need not wait."""
-NEEDS = {"torch": {"opacus"}}
+NEEDS = {"torch": {"opacus", "peft", "transformers"}}
 """Libraries that import a large one."""
 
 

@@ -13,6 +13,7 @@ from qa.check import (
     accounts,
     assets,
     drawings,
+    labels,
     languages,
     links,
     markdown,
@@ -274,6 +275,7 @@ def _check_notebooks_and_pages(
         failures += links.check_links(page, site.by_path, project.docs, site.terms)
         path = project.notebooks / f"{page.name}.py"
         book, result = site.notebooks.get(page.name), site.results.get(page.name)
+        failures += labels.check(page, book, result)
         if book:
             failures += checks.check_cells(page, book, result)
             if result:

@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export NO_MKDOCS_2_WARNING := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Readers who report an error say which version they read.
+export SITE_VERSION ?= $(shell git rev-parse --short HEAD 2>/dev/null)
 
 .PHONY: help serve build offline check format test bench compare lock clean install
 .DELETE_ON_ERROR:
@@ -67,9 +69,10 @@ docs/vendor/.installed: package-lock.json $(VENV)/.installed
 	cp node_modules/minisearch/dist/umd/index.js docs/vendor/minisearch.js
 	# A module does not load from a folder; a script does.
 	sed 's/^export //' node_modules/stemmer/index.js > docs/vendor/stemmer.js
-	# Figures draw Chinese with it, whatever fonts the machine has.
+	# Figures and cards draw Chinese with it, whatever fonts the machine has.
 	mkdir -p $(VENV)/share/fonts
 	cp node_modules/@expo-google-fonts/noto-sans-sc/400Regular/*.ttf $(VENV)/share/fonts/NotoSansSC.ttf
+	cp node_modules/@expo-google-fonts/noto-sans-sc/700Bold/*.ttf $(VENV)/share/fonts/NotoSansSC-Bold.ttf
 	touch $@
 
 # What only tests need of npm: checkers of accessibility and of pages as a whole.

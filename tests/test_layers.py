@@ -25,7 +25,7 @@ ROOMS = {
     "qa.site": {*RUN, "qa.drawing", "qa.pages"},
     "qa.prepare": {*SITE},
     "qa.rendering": {*SITE},
-    "qa.site_files": {*SITE},
+    "qa.site_files": {*SITE, "qa.rendering"},
     "qa.finishing": {*SITE, "qa.finish"},
     "qa.adapters": {*BASE, "qa.site", "qa.finish", *MADE, "mkdocs", "zensical"},
     "qa.offline": {*BASE, "qa.adapters"},

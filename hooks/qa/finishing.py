@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import astuple
 from pathlib import Path
+from typing import Any
 
 from qa.check import article, shown
 from qa.failures import Failure, Failures
-from qa.finish import whole
+from qa.finish import imprint, whole
 from qa.finish.built import BuiltSite, Language, Subject
 from qa.finish.terms import Term
 from qa.pages.page import Page
@@ -16,12 +18,23 @@ from qa.pages.render import with_values
 from qa.site import Site
 from qa.words import WORDS
 
+HOME = "index"
+MARKS = re.compile(r"[`*]")
+"""Of Markdown, in a title that is shown as plain text."""
 
-def finish(site: Site, folder: Path, address: str, served: bool, roots: Mapping[str, str]) -> None:
-    """`folder` holds the built pages, `roots` the folders of the languages in it; for the rest see
-    qa.finish.built. Raises Failures."""
+
+def finish(
+    site: Site,
+    folder: Path,
+    address: str,
+    served: bool,
+    roots: Mapping[str, str],
+    settings: Mapping[str, Any],
+) -> None:
+    """`folder` holds the built pages, `roots` the folders of the languages in it, and `settings`
+    are those of mkdocs.yml; for the rest see qa.finish.built. Raises Failures."""
     languages = [_language(site, name, root) for name, root in roots.items()]
-    built = BuiltSite(folder, languages, address, served)
+    built = BuiltSite(folder, languages, address, served, imprint.read(settings))
     if failures := whole.finish(built, site.memo, site.drawings):
         raise Failures(failures)
 
@@ -55,6 +68,14 @@ def _faults(site: Site, page: Page, content: str) -> Iterator[Failure]:
         yield Failure(page.path, line, reason, code=code)
 
 
+def _dates(site: Site, page: Page) -> tuple[str, str] | None:
+    """The home page changes with whatever changes."""
+    entries = site.changes.entries
+    if page.name == HOME and entries:
+        return entries[-1].date, entries[0].date
+    return site.changes.dates(page.name)
+
+
 def _subject(site: Site, page: Page) -> Subject:
     questions, terms = site.corpus.questions, site.terms.by_id
     words = [page.meta.get("description", "")]
@@ -62,6 +83,8 @@ def _subject(site: Site, page: Page) -> Subject:
     words += dict.fromkeys(asked)
     words += [" ".join(terms[each].name.values()) for each in page.tags if each in terms]
     search = page.meta.get("search", {})
+    theme = site.pages.get(f"{page.name.partition('/')[0]}/index", {}).get(page.language)
+    root = page.path.parents[len(Path(page.name).parts) + 1]
     return Subject(
         page.path,
         lambda article: _faults(site, page, article),
@@ -69,4 +92,9 @@ def _subject(site: Site, page: Page) -> Subject:
         boost=search.get("boost", 1),
         is_found=not search.get("exclude"),
         explains=bool(page.sources),
+        title=MARKS.sub("", page.title),
+        description=page.meta.get("description", ""),
+        theme=MARKS.sub("", theme.title) if theme and page.sources else "",
+        file=page.path.relative_to(root).as_posix(),
+        dates=_dates(site, page),
     )

@@ -12,6 +12,7 @@ from qa import LANGUAGES, files, tree
 from qa.check import (
     accounts,
     assets,
+    dates,
     drawings,
     labels,
     languages,
@@ -125,6 +126,7 @@ def _check_site(project: Project, site: Site) -> Iterator[Failure]:
         if all(page.lines for page in everything):
             yield from corpus.check_open(site.corpus)
     yield from assets.check(project.docs, project.memo)
+    yield from dates.check(site.changes, site.pages)
     yield from parity.check_pairs_of_languages(site.pages, project.docs)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from qa.pages import changes, comparison, lists, wayfinding
+from qa.pages import changes, comparison, lists, plain, wayfinding
 from qa.pages.fences import Fence
 from qa.pages.page import Page
 from qa.pages.render import render
@@ -26,6 +26,14 @@ def render_page(site: Site, path: Path, to_root: str) -> str | None:
     near = site.related.get(page.name, ())
     lines += wayfinding.related(page, near, site.titles(page.language))
     return "\n".join(lines) + "\n"
+
+
+def plain_page(site: Site, page: Page, to_root: str) -> str:
+    """The same for programs that read: see qa.pages.plain."""
+    notebook, result = site.notebooks.get(page.name), site.results.get(page.name)
+    found, included = _lists(site, page, to_root), site.includes.text
+    lines = plain.plain(page, site.values(page), notebook, result, found, included, to_root)
+    return "\n".join(lines).strip() + "\n"
 
 
 def _lists(site: Site, page: Page, to_root: str) -> dict[str, Callable[[Fence], list[str]]]:

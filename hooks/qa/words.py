@@ -11,6 +11,17 @@ class Words:
     """What is said in one language; names in braces stand for what is filled in."""
 
     site: str
+    site_in_short: str
+    for_programs: str
+    """Says to programs that read what they find."""
+    maintainer: str
+    license: str
+    repository: str
+    edit: str
+    report: str
+    report_title: str
+    report_text: str
+    """What an issue about a page begins with."""
     changes_of: str
     code: str
     level: str
@@ -39,6 +50,15 @@ class Words:
 WORDS = {
     "zh": Words(
         site="大模型工程问答",
+        site_in_short="大模型问答",
+        for_programs="每一页都有 Markdown 文本：代码、输出和数字来自构建时的运行，图按地址给出。",
+        maintainer="维护者",
+        license="许可",
+        repository="源代码",
+        edit="编辑此页",
+        report="报告错误",
+        report_title="{title}：有错误",
+        report_text="页面：{page}\n语言：{language}\n版本：{version}\n\n哪里不对，应当是什么：\n",
         changes_of="{site}：更新",
         code="代码",
         level="难度",
@@ -71,7 +91,7 @@ WORDS = {
             "en.epub": "电子书，英文",
             "examples.zip": "执行后的示例",
         },
-        no_downloads="这一份网站没有附带下载文件；`make offline` 会生成它们。",
+        no_downloads="这一份网站没有附带下载文件。",
         comparison_head=("故障", "本站"),
         measured="{date} 在 Python {python} 上测得。",
         outcomes={
@@ -84,6 +104,17 @@ WORDS = {
     ),
     "en": Words(
         site="Large-Model Engineering Q&A",
+        site_in_short="Large-Model Q&A",
+        for_programs="Each page is there as Markdown: its code, outputs and numbers come from the "
+        "run at build time; figures are given by their addresses.",
+        maintainer="Maintained by",
+        license="Licence",
+        repository="Source",
+        edit="Edit this page",
+        report="Report an error",
+        report_title="Error in: {title}",
+        report_text="Page: {page}\nLanguage: {language}\nVersion: {version}\n\n"
+        "What is wrong, and what it should be:\n",
         changes_of="{site}: changes",
         code="Code",
         level="Level",
@@ -121,7 +152,7 @@ WORDS = {
             "zh.epub": "E-book, Chinese",
             "examples.zip": "The executed examples",
         },
-        no_downloads="This copy of the site comes without them; `make offline` makes them.",
+        no_downloads="This copy of the site comes without downloads.",
         comparison_head=("Fault", "This site"),
         measured="Measured on {date} with Python {python}.",
         outcomes={

@@ -17,7 +17,9 @@ from lxml.html import HtmlElement
 
 from tests.project import SampleProject
 
-PAGES = ("index.html", "questions/index.html", "terms/index.html", "training/sum/index.html")
+PAGES = tuple(
+    f"{folder}index.html" for folder in ("", "changes/", "questions/", "terms/", "training/sum/")
+)
 FILES = [f"{root}{page}" for root in ("", "en/") for page in PAGES]
 MISSING = ["404.html", "en/404.html"]
 TERMS = """\
@@ -29,6 +31,13 @@ ATTRIBUTES = ("id", "class", "href", "src", "alt", "title")
 SETTINGS = """\
 site_name: Sample
 site_url: https://sample.example/qa/
+site_author: Example
+repo_url: https://git.example/x/y
+extra: {license: CC-BY-4.0, version: abc}
+"""
+CHANGES = """\
+- {date: "2026-02-01", id: more, zh: 更多, en: More, pages: [training/sum]}
+- {date: "2026-01-01", id: first, zh: 第一, en: First, pages: [training/sum]}
 """
 
 
@@ -47,12 +56,17 @@ def sites(
     """One project with terms and an address, built by MkDocs and by Zensical."""
     by_mkdocs = built.copy_to(tmp_path_factory.mktemp("sites") / "mkdocs")
     by_mkdocs.replace("mkdocs.yml", "site_name: Sample\n", SETTINGS)
-    by_mkdocs.replace("mkdocs.yml", "/corpus.yml", '"/corpus.yml\\n/terms.yml"')
+    by_mkdocs.replace("mkdocs.yml", "/corpus.yml", '"/corpus.yml\\n/terms.yml\\n/changes.yml"')
     by_mkdocs.write("docs/terms.yml", TERMS)
+    by_mkdocs.write("docs/changes.yml", CHANGES)
+    icon = by_mkdocs.path("docs/assets/icon-192.png")
+    icon.parent.mkdir()
+    icon.write_bytes(b"an icon")
     for language, title in (("zh", "术语"), ("en", "Terms")):
         by_mkdocs.write(f"docs/{language}/terms.md", f"# {title}\n\n``` terms\n```\n")
         page = f"docs/{language}/training/sum.md"
         by_mkdocs.replace(page, "sources: [A01]", "sources: [A01]\ntags: [total]")
+        by_mkdocs.write(f"docs/{language}/changes.md", f"# {title}\n\n``` changes\n```\n")
     by_zensical = by_mkdocs.copy_to(by_mkdocs.root.with_name("zensical"))
     for done in (by_mkdocs.build(), zensical(by_zensical)):
         assert done.returncode == 0, done.stdout + done.stderr
@@ -132,6 +146,37 @@ def test_terms_are_explained(sites: tuple[SampleProject, SampleProject]) -> None
 def test_sitemaps_are_the_same(sites: tuple[SampleProject, SampleProject]) -> None:
     one, other = ((sample.root / "site/sitemap.xml").read_text() for sample in sites)
     assert one == other and one.count("<loc>") == len(FILES)
+    assert "<lastmod>2026-02-01</lastmod>" in one
+
+
+@pytest.mark.parametrize("file", [*FILES, *MISSING])
+def test_what_machines_read_and_who_stands_behind_it_are_the_same(
+    sites: tuple[SampleProject, SampleProject], file: str
+) -> None:
+    def said(sample: SampleProject) -> list[str]:
+        page = page_of(sample, file)
+        found = page.xpath("//meta[@property or starts-with(@name, 'twitter:')]")
+        found += page.xpath("//script[@type='application/ld+json']")
+        found += page.xpath("//link[@type='text/markdown']")
+        return [html.tostring(each).decode() for each in found + page.find_class("qa-imprint")]
+
+    one, other = map(said, sites)
+    assert one == other and "Example" in one[-1]
+
+
+def test_texts_cards_feeds_and_manifests_are_the_same(
+    sites: tuple[SampleProject, SampleProject],
+) -> None:
+    def made(sample: SampleProject) -> dict[str, bytes]:
+        site = sample.root / "site"
+        patterns = ("*.md", "*.txt", "*.webmanifest", "feed.xml", "cards/**/*.png")
+        found = [path for pattern in patterns for path in site.rglob(pattern)]
+        return {path.relative_to(site).as_posix(): path.read_bytes() for path in found}
+
+    one, other = map(made, sites)
+    assert one == other
+    assert {"robots.txt", "en/llms.txt", "manifest.webmanifest", "cards/en/index.png"} <= one.keys()
+    assert b"<summary>" in one["feed.xml"] and b"/training/sum/</id>" in one["en/feed.xml"]
 
 
 def test_the_sites_hold_the_same_files_but_the_themes_own(

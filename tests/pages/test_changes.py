@@ -1,9 +1,8 @@
-"""The list of what is new: bad entries are named with their line, and the feed says the same."""
+"""The list of what is new: bad entries are named with their line, and pages get their dates."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from xml.etree import ElementTree
 
 import pytest
 
@@ -20,7 +19,6 @@ ENTRY = """\
   zh: 第一。
   en: First.
 """
-ATOM = "{http://www.w3.org/2005/Atom}"
 
 
 def read(folder: Path, text: str) -> changes.Changes:
@@ -45,17 +43,14 @@ def test_bad_entries(tmp_path: Path, old: str, new: str, reason: str) -> None:
     assert [f"{each.line}: {each.reason}" for each in caught.value.failures] == [reason]
 
 
-def test_the_feed_has_every_change_and_leads_to_its_place(tmp_path: Path) -> None:
-    found = read(tmp_path, ENTRY)
-    text = changes.feed(
-        found, "en", "https://site.example/en/feed.xml", "https://site.example/en/c/"
-    )
-    feed = ElementTree.fromstring(text)
-    assert feed.findtext(f"{ATOM}updated") == "2026-02-01T00:00:00Z"
-    assert feed.findtext(f"{ATOM}title") == "Large-Model Engineering Q&A: changes"
-    entries = feed.findall(f"{ATOM}entry")
-    assert [each.findtext(f"{ATOM}title") for each in entries] == ["Second & more.", "First."]
-    assert entries[1].findtext(f"{ATOM}id") == "https://site.example/en/c/#first"
+def test_a_page_came_with_the_first_change_that_names_it_and_changed_with_the_last(
+    tmp_path: Path,
+) -> None:
+    found = read(tmp_path, ENTRY.replace("  id:", "  pages: [a/b, a/c]\n  id:"))
+    assert found.dates("a/b") == found.dates("a/c") == ("2026-01-31", "2026-02-01")
+    only_first = ENTRY.replace("  id: first", "  pages: [a/b]\n  id: first")
+    assert read(tmp_path, only_first).dates("a/b") == ("2026-01-31", "2026-01-31")
+    assert read(tmp_path, ENTRY).dates("a/b") is None
 
 
 def test_without_a_list_nothing_is_new(tmp_path: Path) -> None:

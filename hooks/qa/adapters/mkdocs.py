@@ -138,7 +138,7 @@ class Build:
         is_rooted = "i18n" in config.plugins
         roots = {each: root_of(each) if is_rooted else f"{each}/" for each in LANGUAGES}
         with _failing():
-            finish(self.site, folder, address, config.use_directory_urls, roots)
+            finish(self.site, folder, address, config.use_directory_urls, roots, config)
         self.complete = True
 
     def fail(self, error: Exception) -> None:

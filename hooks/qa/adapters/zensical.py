@@ -78,7 +78,7 @@ def build(root: Path) -> None:
         address = settings.get("site_url") or ""
         site_files.write(site, publication.folder, address)
         served = settings.get("use_directory_urls", True)
-        finish(site, publication.folder, address, served, ROOTS)
+        finish(site, publication.folder, address, served, ROOTS, settings)
     except BaseException:
         publication.discard()
         raise

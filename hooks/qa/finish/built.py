@@ -18,10 +18,11 @@ MISSING = "404.html"
 
 @dataclass(frozen=True)
 class Subject:
-    """What the HTML of a page does not say of it: the file that its author edits, words by which
-    readers may look for it and that need not stand on it, how much it counts beside other finds,
-    whether it is found at all, and whether its terms are explained. `check` looks for faults in
-    its article."""
+    """What the HTML of a page does not say of it: the file that its author edits, which from the
+    project's root is `file`, words by which readers may look for it and that need not stand on it,
+    how much it counts beside other finds, whether it is found at all, and whether its terms are
+    explained, as those of an answer are. `dates` are when it came and when it last changed, if that
+    is known, in ISO 8601. `check` looks for faults in its article."""
 
     source: Path
     check: Callable[[str], Iterable[Failure]] = lambda _: ()
@@ -29,6 +30,11 @@ class Subject:
     boost: float = 1
     is_found: bool = True
     explains: bool = False
+    title: str = ""
+    description: str = ""
+    theme: str = ""
+    file: str = ""
+    dates: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -63,6 +69,20 @@ class Page:
         return self.language.subjects[self.name] if self.name else None
 
 
+@dataclass(frozen=True)
+class Imprint:
+    """Who stands behind a site: what is empty is not shown. `repository` is an address, below which
+    `branch` holds the sources; `version` says which of them the site was built from."""
+
+    maintainer: str = ""
+    maintainer_address: str = ""
+    license: str = ""
+    license_address: str = ""
+    repository: str = ""
+    branch: str = "main"
+    version: str = ""
+
+
 @dataclass
 class BuiltSite:
     """The first language is the default. `address` is that of the site's root, or empty, and
@@ -72,6 +92,7 @@ class BuiltSite:
     languages: Sequence[Language]
     address: str
     served: bool
+    imprint: Imprint = Imprint()
 
     @cached_property
     def pages(self) -> list[Page]:

@@ -20,6 +20,8 @@ def write(site: BuiltSite) -> None:
         if page.subject and page.subject.is_found:
             url = ET.SubElement(root, "url")
             ET.SubElement(url, "loc").text = site.full_address_of(page)
+            if page.subject.dates:
+                ET.SubElement(url, "lastmod").text = page.subject.dates[1]
             for language, other in site.alternates(page).items():
                 link = {"rel": "alternate", "hreflang": language, "href": other}
                 ET.SubElement(url, "xhtml:link", link)

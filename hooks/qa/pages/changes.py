@@ -1,4 +1,4 @@
-"""What is new on the site: a list on a page, and a feed (Atom, RFC 4287) a language."""
+"""What is new on the site: a list on a page, and the dates of the pages that changes name."""
 
 from __future__ import annotations
 
@@ -6,27 +6,27 @@ import datetime
 import html
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urljoin
-from xml.etree import ElementTree as ET
 
 from qa import LANGUAGES, files, forms, yaml_lines
 from qa.failures import Failure, Failures
 from qa.pages.inert import inert_html
 from qa.pages.page import Page
-from qa.words import WORDS
+from qa.yaml_lines import Record
 
 TEXTS: dict[str, object] = {language: str for language in LANGUAGES}
-FORM = [{"date": str, "id": forms.Name, **TEXTS}]
-ATOM = "http://www.w3.org/2005/Atom"
+FORM = [{"date": str, "id": forms.Name, **TEXTS, "pages?": [str]}]
 
 
 @dataclass(frozen=True)
 class Change:
-    """`date` is that of the change, in ISO 8601; `id` never changes and is an anchor."""
+    """`date` is that of the change, in ISO 8601; `id` never changes and is an anchor. `pages` are
+    the names of those that came or changed; they stand on `line`."""
 
     date: str
     id: str
     text: dict[str, str]
+    pages: tuple[str, ...] = ()
+    line: int = 1
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,11 @@ class Changes:
 
     path: Path
     entries: tuple[Change, ...] = ()
+
+    def dates(self, name: str) -> tuple[str, str] | None:
+        """When the page of this name came, and when it last changed."""
+        found = [change.date for change in self.entries if name in change.pages]
+        return (found[-1], found[0]) if found else None
 
 
 def read(path: Path) -> Changes:
@@ -65,11 +70,13 @@ def read(path: Path) -> Changes:
         last = date
     if failures:
         raise Failures(failures)
-    entries = (
-        Change(entry["date"], entry["id"], {each: entry[each] for each in LANGUAGES})
-        for entry in found
-    )
-    return Changes(path, tuple(entries))
+    return Changes(path, tuple(map(_change, found)))
+
+
+def _change(entry: Record) -> Change:
+    text = {each: entry[each] for each in LANGUAGES}
+    named, line = tuple(entry.get("pages", ())), entry.lines.get("pages", entry.line)
+    return Change(entry["date"], entry["id"], text, named, line)
 
 
 def lines(page: Page, changes: Changes) -> list[str]:
@@ -78,25 +85,3 @@ def lines(page: Page, changes: Changes) -> list[str]:
         text = inert_html(html.escape(change.text[page.language]))
         out.append(f'<dt id="{change.id}"><time>{change.date}</time></dt><dd>{text}</dd>')
     return [*out, "</dl>", ""]
-
-
-def feed(changes: Changes, language: str, address: str, page: str) -> str:
-    """The feed at `address`; entries lead to the anchors of the list of changes, at `page`."""
-    words = WORDS[language]
-    root = ET.Element("feed", {"xmlns": ATOM, "xml:lang": language})
-    ET.SubElement(root, "title").text = words.changes_of.format(site=words.site)
-    ET.SubElement(root, "id").text = address
-    ET.SubElement(root, "link", {"rel": "self", "href": address})
-    ET.SubElement(root, "link", {"href": page})
-    newest = changes.entries[0].date if changes.entries else "1970-01-01"
-    ET.SubElement(root, "updated").text = f"{newest}T00:00:00Z"
-    author = ET.SubElement(root, "author")
-    ET.SubElement(author, "name").text = words.site
-    for change in changes.entries:
-        entry = ET.SubElement(root, "entry")
-        ET.SubElement(entry, "title").text = change.text[language]
-        ET.SubElement(entry, "id").text = urljoin(page, f"#{change.id}")
-        ET.SubElement(entry, "link", {"href": urljoin(page, f"#{change.id}")})
-        ET.SubElement(entry, "updated").text = f"{change.date}T00:00:00Z"
-    ET.indent(root)
-    return ET.tostring(root, encoding="unicode", xml_declaration=True) + "\n"

@@ -45,6 +45,11 @@ def _figures(result: CellResult) -> list[dict[str, str]]:
     return [bundle for bundle in data if SVG in bundle or WEBP in bundle]
 
 
+def on_light(cell: str, number: int, data: dict[str, str], language: str) -> str:
+    """The name of the file that shows a figure on a light page."""
+    return _stem(cell, number, data, language) + ("-light.svg" if SVG in data else ".webp")
+
+
 def _stem(cell: str, number: int, data: dict[str, str], language: str) -> str:
     """Pixels are the same in all languages."""
     return f"{cell}-{number}-{language}" if SVG in data else f"{cell}-{number}"

@@ -129,13 +129,14 @@ def _outputs(name: str, ran: CellResult, caption: str, page: Page, to_root: str)
             table = inert_html(page.labels.put(data)[HTML])
             out += [f'<div class="qa-table">{table}</div>', ""]
         else:
-            text = inert_html(html.escape(_text(output)))
+            text = inert_html(html.escape(output_text(output)))
             block = f"<pre><code>{text}</code></pre>"
             out += [f'<div class="no-copy qa-output highlight">{block}</div>', ""]
     return out
 
 
-def _text(output: dict[str, Any]) -> str:
+def output_text(output: dict[str, Any]) -> str:
+    """Of an output that is neither a figure nor a table."""
     if output["output_type"] == "stream":
         return str(output["text"]).strip("\n")
     if output["output_type"] == "error":

@@ -1,0 +1,127 @@
+"""A picture for each page, shown where the page is shared: its title, and the first figure of its
+run, or else its first diagram."""
+
+from __future__ import annotations
+
+import base64
+import json
+import posixpath
+import re
+import sys
+import tempfile
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cache
+from importlib.util import find_spec
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+from qa.files import path_below
+from qa.finish.built import BuiltSite, Page
+from qa.memo import Memo
+from qa.words import WORDS
+
+TEMPLATE = Path(__file__).with_name("card.typ")
+FOLDER = "cards"
+FONTS = Path(sys.prefix, "share/fonts")
+"""Where the Makefile puts a Chinese one; that of a system does as well."""
+FIGURE = re.compile(r'<img src="([^"#]+)(?:#only-light)?"[^>]*>')
+DIAGRAM = re.compile(r'<div class="qa-diagram">(<svg\b.*?</svg>)</div>', re.DOTALL)
+VIEW_BOX = re.compile(r'viewBox="\S+ \S+ (\S+) (\S+)"')
+VARIABLE = re.compile(r"var\(--[\w-]+, ?([^()]*)\)")
+TALLEST = 0.8
+"""Of a diagram's width: in a taller one no word could be read."""
+COLOURS = 128
+
+
+@dataclass(frozen=True)
+class Picture:
+    """`kind` is the end of the name that its file would have."""
+
+    kind: str
+    content: bytes
+
+
+NO_PICTURE = Picture("", b"")
+
+
+def picture_of(article: str, folder: Path, place: str, style: str) -> Picture:
+    """What the article of the page in the file `place` of `folder` shows first. A diagram needs the
+    `style` of the site's own."""
+    for match in FIGURE.finditer(article):
+        file = folder / posixpath.normpath(posixpath.join(posixpath.dirname(place), match[1]))
+        if "runs" in file.parts and file.exists():
+            return Picture(file.suffix[1:], file.read_bytes())
+    for match in DIAGRAM.finditer(article):
+        box = VIEW_BOX.search(match[1])
+        if box and float(box[2]) <= TALLEST * float(box[1]):
+            rules = VARIABLE.sub(r"\1", style).replace(".qa-diagram ", "")
+            opened = match[1].replace("<svg", '<svg xmlns="http://www.w3.org/2000/svg"', 1)
+            return Picture("svg", opened.replace(">", f"><style>{rules}</style>", 1).encode())
+    return NO_PICTURE
+
+
+def write(site: BuiltSite, pictures: Iterable[tuple[Page, Picture]], memo: Memo) -> None:
+    """Into `file_of` each page."""
+    template = TEMPLATE.read_text(encoding="utf-8")
+
+    def make(asked: tuple[Page, Picture]) -> None:
+        page, picture = asked
+        said = json.dumps(_said(page, picture))
+        parts = (template, said, base64.b64encode(picture.content).decode())
+        made = memo.get("card", "\0".join(parts), lambda: _drawn(template, page, picture))
+        path_below(site.folder, file_of(page)).write_bytes(base64.b64decode(made))
+
+    with ThreadPoolExecutor() as threads:
+        list(threads.map(make, pictures))
+
+
+def file_of(page: Page) -> str:
+    """From the site's root."""
+    return f"{FOLDER}/{page.language.root}{page.name}.png"
+
+
+def _said(page: Page, picture: Picture) -> dict[str, Any]:
+    assert page.subject is not None
+    return {
+        "language": page.language.name,
+        "site": WORDS[page.language.name].site,
+        "theme": page.subject.theme,
+        "title": page.subject.title,
+        "description": page.subject.description,
+        "picture": picture.kind and f"picture.{picture.kind}",
+    }
+
+
+def _drawn(template: str, page: Page, picture: Picture) -> str:
+    """A PNG, in base64; without a picture that cannot be read."""
+    # Slow to import.
+    import typst
+    from PIL import Image
+
+    with tempfile.TemporaryDirectory() as folder:
+        main = Path(folder, "card.typ")
+        main.write_text(template, encoding="utf-8")
+        main.with_suffix(".json").write_text(json.dumps(_said(page, picture)), encoding="utf-8")
+        main.with_name(f"picture.{picture.kind}").write_bytes(picture.content)
+        try:
+            png = typst.compile(str(main), format="png", ppi=72, font_paths=_fonts())
+        except typst.TypstError:
+            if picture == NO_PICTURE:
+                raise
+            return _drawn(template, page, NO_PICTURE)
+    out = BytesIO()
+    Image.open(BytesIO(png)).convert("RGB").quantize(COLOURS).save(out, "PNG", optimize=True)
+    return base64.b64encode(out.getvalue()).decode()
+
+
+@cache
+def _fonts() -> Any:
+    import typst
+
+    # The fonts of figures. To import the package takes longer than to draw.
+    found = find_spec("matplotlib")
+    of_figures = Path(found.origin or "").parent / "mpl-data/fonts/ttf" if found else FONTS
+    return typst.Fonts(font_paths=[str(FONTS), str(of_figures)])

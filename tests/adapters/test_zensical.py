@@ -15,7 +15,7 @@ import pytest
 from lxml import html
 from lxml.html import HtmlElement
 
-from tests.project import SampleProject
+from tests.project import ROOT, SampleProject
 
 PAGES = tuple(
     f"{folder}index.html" for folder in ("", "changes/", "questions/", "terms/", "training/sum/")
@@ -61,7 +61,7 @@ def sites(
     by_mkdocs.write("docs/changes.yml", CHANGES)
     icon = by_mkdocs.path("docs/assets/icon-192.png")
     icon.parent.mkdir()
-    icon.write_bytes(b"an icon")
+    icon.write_bytes((ROOT / "docs/assets/icon-192.png").read_bytes())
     for language, title in (("zh", "术语"), ("en", "Terms")):
         by_mkdocs.write(f"docs/{language}/terms.md", f"# {title}\n\n``` terms\n```\n")
         page = f"docs/{language}/training/sum.md"

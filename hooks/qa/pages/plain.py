@@ -108,7 +108,7 @@ def _cell(
     yield from block("``` python", lines_of(cell.source))
     if "remove-output" not in cell.tags:
         yield from _outputs(page, name, ran, caption, to_root)
-    yield from ("", caption, "")
+    yield from ("", caption)
 
 
 def _outputs(page: Page, name: str, ran: CellResult, caption: str, to_root: str) -> Iterator[str]:

@@ -27,7 +27,8 @@ plugins:
         - {{locale: zh, name: 中文, default: true}}
         - {{locale: en, name: English}}
 validation: {{links: {{anchors: warn}}}}
-markdown_extensions: [attr_list, md_in_html, tables, pymdownx.details, pymdownx.superfences]
+markdown_extensions:
+  [admonition, attr_list, md_in_html, tables, pymdownx.details, pymdownx.superfences]
 """
 
 CORPUS = """\
@@ -55,7 +56,7 @@ total = int(np.array([1, 1]).sum())
 assert total == 2, total
 print("total", total)
 
-# %% name="figure" tags=["hide-input"]
+# %% name="figure"
 import matplotlib.pyplot as plt
 
 fig, ax = plt.subplots()
@@ -77,41 +78,87 @@ sources: [A01]
 {labels}---
 # {title}
 
+!!! abstract "{lead}"
+
+    - {caption} 2
+    - {caption} 2
+    - {caption} 2
+
+## {ask} {{ #ask-first }}
+
+## {answer} {{ #answer }}
+
+## {trade} {{ #trade-offs }}
+
+## {do} {{ #do-this }}
+
 ## {run} {{ #run }}
 
-``` cell name="sum"
+### {finding} {{ #finding }}
+
+``` cell name="sum" does="{does}"
 {caption} {{{{ total }}}}
 ```
 
 {share} {{{{ share:.1%}}}}
 
-``` cell name="figure"
+``` cell name="figure" does="{does}"
 {caption}
 ```
 
-``` cell name="table"
+``` cell name="table" open
 {caption}
 ```
 
-## {end} {{ #end }}
+## {mistakes} {{ #mistakes }}
+
+## {limits} {{ #limits }}
+
+## {follow} {{ #follow-ups }}
+
+## {references} {{ #references }}
+
+### {end} {{ #end }}
 """
 
 WORDS = {
     "zh": {
         "title": "一加一等于几？",
         "description": "求和",
+        "lead": "30 秒回答",
+        "ask": "先问清楚",
+        "answer": "要点",
+        "trade": "取舍",
+        "do": "照做",
         "run": "跑一遍",
+        "finding": "两个一是二",
+        "does": "求和",
         "caption": "总和是",
         "share": "占",
+        "mistakes": "常见错误",
+        "limits": "什么时候结论会变",
+        "follow": "追问",
+        "references": "参考",
         "end": "结尾",
         "labels": "labels: {time (s): 时间 (s), total (1): 总和 (1), total: 总和, share: 占比}\n",
     },
     "en": {
         "title": "How much is it?",
         "description": "Sums",
+        "lead": "The answer in 30 seconds",
+        "ask": "Ask first",
+        "answer": "The answer",
+        "trade": "Trade-offs",
+        "do": "Do this",
         "run": "Run it",
+        "finding": "Two ones are two",
+        "does": "adds up",
         "caption": "The total is",
         "share": "A share of",
+        "mistakes": "Common mistakes",
+        "limits": "When the answer changes",
+        "follow": "Follow-up questions",
+        "references": "References",
         "end": "End",
         "labels": "",
     },

@@ -24,6 +24,10 @@ class Words:
     """What an issue about a page begins with."""
     changes_of: str
     code: str
+    lead: str
+    """The title of the box on top of an answer."""
+    sections: Mapping[str, str]
+    """Those of an answer, in their order, by their anchors."""
     level: str
     levels: Mapping[str, str]
     related: str
@@ -61,6 +65,18 @@ WORDS = {
         report_text="页面：{page}\n语言：{language}\n版本：{version}\n\n哪里不对，应当是什么：\n",
         changes_of="{site}：更新",
         code="代码",
+        lead="30 秒回答",
+        sections={
+            "ask-first": "先问清楚",
+            "answer": "要点",
+            "trade-offs": "取舍",
+            "do-this": "照做",
+            "run": "跑一遍",
+            "mistakes": "常见错误",
+            "limits": "什么时候结论会变",
+            "follow-ups": "追问",
+            "references": "参考",
+        },
         level="难度",
         levels={"introductory": "入门", "intermediate": "进阶", "advanced": "深入"},
         related="相关页面",
@@ -117,6 +133,18 @@ WORDS = {
         "What is wrong, and what it should be:\n",
         changes_of="{site}: changes",
         code="Code",
+        lead="The answer in 30 seconds",
+        sections={
+            "ask-first": "Ask first",
+            "answer": "The answer",
+            "trade-offs": "Trade-offs",
+            "do-this": "Do this",
+            "run": "Run it",
+            "mistakes": "Common mistakes",
+            "limits": "When the answer changes",
+            "follow-ups": "Follow-up questions",
+            "references": "References",
+        },
         level="Level",
         levels={
             "introductory": "Introductory",

@@ -32,7 +32,7 @@ HEADER = {
     "level?": str,
     "labels?": FORMS["labels"],
     # Why the page is longer than its readers would like, by what is long.
-    "over?": {"lead?": str, "han?": str, "numbers?": str, "code?": str},
+    "over?": {"lead?": str, "han?": str, "code?": str},
     "search?": {"boost?": object, "exclude?": True},
 }
 LEVELS = tuple(WORDS[LANGUAGES[0]].levels)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from qa.check.article import Written
-from qa.pages.fences import Fate
+from qa.pages.fences import Fate, Fence
 from qa.pages.includes import Includes
 from qa.pages.page import HEADING, Page
 from qa.run.notebook import Notebook
@@ -37,11 +37,15 @@ def _title(line: str) -> str:
 
 def _code(page: Page, notebook: Notebook | None, includes: Includes) -> Iterator[tuple[int, str]]:
     for fence in page.fences:
-        if fence.fate is Fate.CELL:
-            cell = notebook.cell(fence.options.get("name", "")) if notebook else None
-            if cell:
-                yield fence.line, cell.source
-        elif fence.fate is Fate.INCLUDED:
-            yield fence.line, fence.with_includes(includes.text)
-        elif fence.fate is not Fate.LIST:
-            yield fence.line, fence.code
+        if text := code(fence, notebook, includes):
+            yield fence.line, text
+
+
+def code(fence: Fence, notebook: Notebook | None, includes: Includes) -> str:
+    """What readers see of it as code; nothing of a list."""
+    if fence.fate is Fate.CELL:
+        cell = notebook.cell(fence.options.get("name", "")) if notebook else None
+        return cell.source if cell else ""
+    if fence.fate is Fate.INCLUDED:
+        return fence.with_includes(includes.text)
+    return "" if fence.fate is Fate.LIST else fence.code

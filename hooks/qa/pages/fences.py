@@ -111,6 +111,11 @@ class Fence:
         )
 
 
+def lines_of_code(text: str) -> int:
+    """How many there are, empty ones aside."""
+    return sum(1 for line in text.split("\n") if line.strip())
+
+
 def block(opening: str, lines: list[str]) -> list[str]:
     """A fence that none of its `lines` can end; `opening` is its first line."""
     match = FENCE.match(opening)

@@ -85,6 +85,21 @@ class Page:
     def cells(self) -> list[Fence]:
         return [fence for fence in self.fences if fence.fate is Fate.CELL]
 
+    def lines_of(self, anchor: str) -> range:
+        """Those of the section of level 2 with this anchor; none if there is none."""
+        starts = [s for s in self.sections if s.level <= 2]
+        ends = [s.line for s in starts[1:]] + [self.first + len(self.lines)]
+        found = (
+            range(s.line, end) for s, end in zip(starts, ends, strict=True) if s.anchor == anchor
+        )
+        return next(found, range(0))
+
+    def folds(self, fence: Fence) -> bool:
+        """Whether its code is shown on demand: that of cells is, and all in the run."""
+        if fence.fate in (Fate.DIAGRAM, Fate.LIST):
+            return False
+        return fence.fate is Fate.CELL or fence.line in self.lines_of("run")
+
     def shows(self, what: str) -> bool:
         """Whether a fence stands here that becomes a list, for example of `terms`."""
         return any(fence.language == what for fence in self.fences)

@@ -160,7 +160,7 @@ WORDS = {
         "follow": "Follow-up questions",
         "references": "References",
         "end": "End",
-        "labels": "",
+        "labels": "# The labels of the run are English.\n",
     },
 }
 

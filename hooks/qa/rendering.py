@@ -9,6 +9,7 @@ from qa.pages import changes, comparison, lists, plain, wayfinding
 from qa.pages.fences import Fence
 from qa.pages.page import Page
 from qa.pages.render import render
+from qa.run.definitions import definitions
 from qa.site import Site
 
 
@@ -20,9 +21,14 @@ def render_page(site: Site, path: Path, to_root: str) -> str | None:
         return None
     notebook, result = site.notebooks.get(page.name), site.results.get(page.name)
     above = wayfinding.below_title(page, site.terms, site.list_of_terms)
-    found = _lists(site, page, to_root)
-    included = site.includes.text
-    lines = render(page, site.values(page), notebook, result, found, included, to_root, above)
+    known: dict[str, str] = {}
+    if notebook and result:
+        above = wayfinding.at_a_glance(page, notebook, result, to_root) + above
+        known = site.memo.get("definitions", notebook.text, lambda: definitions(notebook))
+    found, included = _lists(site, page, to_root), site.includes.text
+    lines = render(
+        page, site.values(page), notebook, result, found, included, to_root, above, known
+    )
     near = site.related.get(page.name, ())
     lines += wayfinding.related(page, near, site.titles(page.language))
     return "\n".join(lines) + "\n"

@@ -13,11 +13,11 @@ from qa import LANGUAGES, root_of
 from qa.failures import Failure
 from qa.files import path_below, write_zip
 from qa.pages import feed, index_for_programs
+from qa.pages.cells import runs_folder
 from qa.pages.feed import Entry
 from qa.pages.figures import figure_files
 from qa.pages.lists import DOWNLOADS_FOLDER
 from qa.pages.page import Page
-from qa.pages.render import runs_folder
 from qa.rendering import plain_page
 from qa.run.notebook import Notebook
 from qa.run.store import Result

@@ -23,11 +23,19 @@ class Words:
     report_text: str
     """What an issue about a page begins with."""
     changes_of: str
-    code: str
+    show_code: tuple[str, str]
+    """Of several lines, and of one."""
+    colon: str
+    show_all_code: str
+    permalink: str
+    cited_in: str
     lead: str
     """The title of the box on top of an answer."""
     sections: Mapping[str, str]
     """Those of an answer, in their order, by their anchors."""
+    at_a_glance: str
+    jumps: Mapping[str, str]
+    """By the anchors of sections."""
     level: str
     levels: Mapping[str, str]
     related: str
@@ -64,7 +72,11 @@ WORDS = {
         report_title="{title}：有错误",
         report_text="页面：{page}\n语言：{language}\n版本：{version}\n\n哪里不对，应当是什么：\n",
         changes_of="{site}：更新",
-        code="代码",
+        show_code=("显示代码（{count} 行）", "显示代码（{count} 行）"),
+        colon="：",
+        show_all_code="显示全部代码",
+        permalink="本单元的链接",
+        cited_in="引用这里的数字：{places}",
         lead="30 秒回答",
         sections={
             "ask-first": "先问清楚",
@@ -77,6 +89,8 @@ WORDS = {
             "follow-ups": "追问",
             "references": "参考",
         },
+        at_a_glance="{date} 在 {processor} 上运行 · {cells} 个单元 · 约 {minutes} 分钟",
+        jumps={"trade-offs": "直接看取舍", "run": "直接看运行"},
         level="难度",
         levels={"introductory": "入门", "intermediate": "进阶", "advanced": "深入"},
         related="相关页面",
@@ -132,7 +146,11 @@ WORDS = {
         report_text="Page: {page}\nLanguage: {language}\nVersion: {version}\n\n"
         "What is wrong, and what it should be:\n",
         changes_of="{site}: changes",
-        code="Code",
+        show_code=("Show the code ({count} lines)", "Show the code ({count} line)"),
+        colon=": ",
+        show_all_code="Show all code",
+        permalink="Link to this cell",
+        cited_in="Its numbers stand in: {places}",
         lead="The answer in 30 seconds",
         sections={
             "ask-first": "Ask first",
@@ -145,6 +163,8 @@ WORDS = {
             "follow-ups": "Follow-up questions",
             "references": "References",
         },
+        at_a_glance="Ran on {date} on {processor} · {cells} cells · {minutes} min read",
+        jumps={"trade-offs": "To the decision", "run": "To the run"},
         level="Level",
         levels={
             "introductory": "Introductory",

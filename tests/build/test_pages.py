@@ -49,12 +49,12 @@ def test_faults_of_pages_stop_the_build_before_anything_is_rendered(sample: Samp
         line = sample.replace(
             page,
             "{ #end }",
-            "{ #end }\n\n[x](nowhere.md) [x](#nowhere) [x](../terms.md#sum-totl)\n![](y.png)",
+            "{ #end }\n\n[x](nowhere.md) [x](#lost) [x](../terms.md#sum-totl)\n![](y.png)",
         )
         header = sample.replace(page, "sources: [A01]", "sources: [A01, A02]\nstat: new") + 1
         expected += [
             f'{page}:{header}: the front matter has an unknown key "stat"; did you mean "status"?',
-            f'{page}:{line + 3}: broken anchor "#nowhere": {page} has no #nowhere',
+            f'{page}:{line + 3}: broken anchor "#lost": {page} has no #lost',
             f'{page}:{line + 3}: broken link "nowhere.md": '
             f"docs/{language}/training/nowhere.md does not exist",
             f'{page}:{line + 3}: no term "sum-totl" in terms.yml; did you mean "sum-total"?',

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
+from qa.finish.boxes import with_names
 from qa.finish.sections import sections
 
 
@@ -36,6 +39,8 @@ def test_what_stands_above_the_first_title_is_a_section_of_its_own() -> None:
         ("<p data-search-exclude>no</p>yes", "yes"),
         ("<div class='linenodiv'>1</div>yes", "yes"),
         ("<math><mi>x</mi></math>yes", "yes"),
+        ('<details class="qa-code"><summary>no</summary><pre>no</pre></details>yes', "yes"),
+        ('<p class="qa-back">no</p><p class="qa-unfold">no</p>yes', "yes"),
         ("", ""),
     ],
 )
@@ -45,3 +50,29 @@ def test_text(markup: str, text: str) -> None:
 
 def test_deep_nesting_is_read() -> None:
     assert sections("<div>" * 200 + "deep")[0]["text"] == "deep"
+
+
+def test_a_box_that_opens_is_a_section_within_another() -> None:
+    article = (
+        '<h2 id="a">A</h2><p>one</p>'
+        '<details class="question" id="box-1"><summary>Why <b>not</b>?</summary><p>two</p>'
+        '<details id="box-2"><summary>Inner</summary>three</details> four</details>'
+        "<p>five</p><details><summary>No id</summary>six</details>"
+        '<h2 id="b">B</h2>'
+    )
+    assert sections(article) == [
+        {"anchor": "", "title": "A", "text": "one five No id six"},
+        {"anchor": "box-1", "title": "Why not?", "text": "two four"},
+        {"anchor": "box-2", "title": "Inner", "text": "three"},
+        {"anchor": "b", "title": "B", "text": ""},
+    ]
+
+
+def test_boxes_get_names_and_folded_code_none() -> None:
+    box = '<details class="question"{}><summary>Q</summary></details>'
+    code = '<details class="qa-code"><summary>C</summary></details>'
+    opened = '<details class="note"{} open="open">'
+    text = box.format("") + code + opened.format("")
+    named = with_names(text)
+    assert re.findall(r'<details[^>]*id="([^"]*)"', named) == ["box-1", "box-2"]
+    assert code in named

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from qa.check import numbers
 from qa.pages import markup
+from qa.pages.lengths import UNREAD
 from qa.pages.page import HEADING, VALUE, Page
 
 KINDS = {
@@ -17,9 +18,6 @@ KINDS = {
     "tag": re.compile(r" *</?\w"),
 }
 PARAGRAPH, CAPTION, TITLE = "paragraph", "caption", "heading"
-NO_TEXT = re.compile(
-    r"(?<=\])\([^)\n]*\)|\{:? *[#.][^}\n]*\}|<span lang=[^>\n]*>[^<\n]*</span>|<[^>\n]*>"
-)
 NAMES = re.compile(r"\{\{ *(\w+)|\]\(([^)\s]+)\)|`([^`]+)`")
 
 
@@ -37,7 +35,7 @@ class Block:
 def blocks(page: Page) -> list[Block]:
     captions = {line for cell in page.cells for line in range(cell.line, cell.end)}
     text = markup.visible("\n".join(page.prose))
-    lines = NO_TEXT.sub(" ", VALUE.sub(" ", text)).split("\n")
+    lines = UNREAD.sub(" ", VALUE.sub(" ", text)).split("\n")
     found: list[Block] = []
     joins = False
     for number, (written, line) in enumerate(zip(page.prose, lines, strict=True), page.first):

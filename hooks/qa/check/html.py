@@ -71,7 +71,7 @@ INLINE = "\ufffc"
 """Stands for what is no text, at the start of a piece of text that begins no line."""
 BOXES = {
     *("note", "abstract", "info", "tip", "success", "question", "warning", "failure", "danger"),
-    *("bug", "example", "quote"),
+    *("bug", "example", "quote", "qa-code"),
 }
 BESIDE_BOXES = {"admonition", "inline", "end"}
 

@@ -8,17 +8,14 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from qa.check import shown
-from qa.check.blocks import NO_TEXT
 from qa.failures import Failure
-from qa.pages import markup
 from qa.pages.fences import FOLDING, Fate, lines_of_code
 from qa.pages.includes import Includes
-from qa.pages.page import VALUE, Page, Section
+from qa.pages.lengths import HAN, WORD, readable
+from qa.pages.page import Page, Section
 from qa.run.notebook import Notebook
 from qa.words import WORDS
 
-HAN = re.compile(r"[\u3400-\u9fff]")
-WORD = re.compile(r"[^\W\d_][\w'’.-]*")
 NUMBER = re.compile(r"(?<![\w.])(?<!\w-)\d[\d,.]*(?: ?[-–~:/×至到] ?\d[\d,.]*)*")
 """A range is one; names such as H100 and Llama-3 hold none."""
 BOX = re.compile(r'^!!! +abstract +"(?P<title>.*)" *$')
@@ -157,7 +154,7 @@ def _check_lengths(page: Page, notebook: Notebook | None, includes: Includes) ->
     lead = _lead(page)
     found = {
         "lead": (lead.line, _over_lead(page.language, lead)) if lead else (1, []),
-        "han": (page.first, _over(len(HAN.findall(_prose(page.prose))), LONGEST, "Han")),
+        "han": (page.first, _over(len(HAN.findall(readable(page.prose))), LONGEST, "Han")),
         "code": (
             page.first,
             _over(_code(page, notebook, includes), MOST_CODE, "lines of code"),
@@ -181,17 +178,12 @@ def _over(count: int, limit: int, what: str) -> list[str]:
 
 def _over_lead(language: str, lead: Lead) -> list[str]:
     pattern, what, most = LEAD[language]
-    text = _prose(lead.body)
+    text = readable(lead.body)
     count = len(NUMBER.findall(text))
     return [
         *_over(len(pattern.findall(text)), most, f"{what} in the lead"),
         *_over(count, NUMBERS_IN_LEAD, "numbers in the lead"),
     ]
-
-
-def _prose(lines: list[str]) -> str:
-    """Without code, mathematics, comments and addresses; values are numbers."""
-    return NO_TEXT.sub(" ", VALUE.sub(" 0 ", markup.visible("\n".join(lines))))
 
 
 def _code(page: Page, notebook: Notebook | None, includes: Includes) -> int:

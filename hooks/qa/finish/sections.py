@@ -12,7 +12,7 @@ HEADINGS = {"h1", "h2", "h3", "h4", "h5", "h6"}
 # What is no text, and what stands there a second time for other readers.
 LEFT_OUT = {"button", "math", "object", "script", "style", "svg", "template"}
 HIDDEN = {"aria-hidden", "data-search-exclude"}
-MARKS = {"headerlink", "linenodiv"}
+MARKS = {"headerlink", "linenodiv", "qa-back", "qa-code", "qa-unfold"}
 # All other elements part the words around them.
 WITHIN_WORDS = {"a", "abbr", "b", "del", "em", "i", "ins", "mark", "small", "span", "strong", "u"}
 SPACE = re.compile(r"\s+")
@@ -29,9 +29,10 @@ class Section:
 
 def sections(article: str) -> list[dict[str, str]]:
     """Of the HTML inside an article: `anchor`, `title` and `text` of each, down to the next
-    heading."""
+    heading. A box that opens on demand is one, if it has an id."""
     root = html.fragment_fromstring(article, create_parent="div")
-    found = [Section()]
+    found = [here := Section()]
+    around: list[tuple[HtmlElement, Section]] = []
     heading: HtmlElement | None = None
     walk = etree.iterwalk(root, events=("start", "end", "comment"))
     for event, element in walk:
@@ -40,17 +41,25 @@ def sections(article: str) -> list[dict[str, str]]:
             walk.skip_subtree()
             continue
         if starts and heading is None and element.tag in HEADINGS:
-            anchor, is_first = element.get("id"), not _is_filled(found[-1])
+            anchor, is_first = element.get("id"), not _is_filled(here)
             if anchor and not is_first:
-                found.append(Section(anchor))
+                found.append(here := Section(anchor))
             heading = element if anchor or is_first else None
-        here = found[-1].text if heading is None else found[-1].title
+        elif starts and heading is None and element.tag == "details" and element.get("id"):
+            around.append((element, here))
+            found.append(here := Section(element.get("id")))
+        elif starts and around and element.tag == "summary" and not _is_filled(here):
+            heading = element
+        parts = here.text if heading is None else here.title
         if event != "comment" and element.tag not in WITHIN_WORDS:
-            here.append(" ")
+            parts.append(" ")
         if not starts and element is heading:
             heading = None
-            here = found[-1].text
-        here.append((element.text if starts else element.tail) or "")
+            parts = here.text
+        if not starts and around and element is around[-1][0]:
+            here = around.pop()[1]
+            parts = here.text
+        parts.append((element.text if starts else element.tail) or "")
     return [
         {"anchor": each.anchor, "title": _plain(each.title), "text": _plain(each.text)}
         for each in found

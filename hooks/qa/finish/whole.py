@@ -12,6 +12,7 @@ from qa.failures import Failure
 from qa.files import path_below
 from qa.finish import cards, drawings, search_index, sitemap
 from qa.finish.addresses import relative
+from qa.finish.boxes import with_names
 from qa.finish.built import BuiltSite, Page, Subject
 from qa.finish.cards import Picture
 from qa.finish.head import with_head
@@ -91,7 +92,7 @@ def _article(site: BuiltSite, page: Page, inside: str, memo: Memo) -> Any:
     way = relative(site.address_of(listed), site.address_of(page)) if explains and listed else ""
 
     def work_out() -> dict[str, Any]:
-        text = joined(inside)
+        text = with_names(joined(inside))
         return {"html": link_first_uses(text, terms, way), "sections": sections(text)}
 
     return memo.get("finished article", "\0".join((repr(terms), way, inside)), work_out)

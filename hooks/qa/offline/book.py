@@ -22,6 +22,7 @@ from qa.files import path_below
 # pandoc look for another file.
 LEFT_OUT = (
     "//script | //button | //*[contains(@class, 'headerlink')]"
+    " | //*[@class='qa-unfold'] | //*[@class='qa-back'] | //details[@class='qa-code']/summary"
     " | //img[contains(@src, '#only-dark')]"
     " | //iframe | //video | //audio | //source | //track | //object | //embed | //link | //style"
 )
@@ -33,6 +34,7 @@ pre { font-size: 0.75em; white-space: pre-wrap; overflow-wrap: anywhere; }
 table { border-collapse: collapse; font-size: 0.85em; }
 td, th { border: 1px solid #999; padding: 0.2em 0.5em; }
 img { max-width: 100%; }
+a.qa-value { color: inherit; text-decoration: none; }
 """
 
 

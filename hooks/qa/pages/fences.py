@@ -10,6 +10,8 @@ from pathlib import Path
 from textwrap import dedent, indent
 
 from qa.failures import Failure, Failures
+from qa.pages.inert import inert_text
+from qa.words import Words
 
 FENCE = re.compile(r"^(?P<indent> *)(?P<marks>`{3,}|~{3,}) *(?P<header>[^`]*)$")
 HEADER = re.compile(
@@ -123,6 +125,19 @@ def block(opening: str, lines: list[str]) -> list[str]:
     longest = max((len(run) for line in lines for run in MARKS.findall(line)), default=0)
     marks = match["marks"][0] * max(len(match["marks"]), longest + 1)
     return [f"{match['indent']}{marks} {match['header']}", *lines, match["indent"] + marks]
+
+
+def folded(fence: Fence, code: list[str], words: Words) -> list[str]:
+    """The lines of a block of code in a box that opens on demand."""
+    match = FENCE.match(code[0])
+    assert match is not None
+    count = lines_of_code("\n".join(code[1:-1]))
+    title = words.show_code[count == 1].format(count=count)
+    if does := fence.options.get("does"):
+        title += words.colon + inert_text(does)
+    mark = "???+" if "open" in fence.options else "???"
+    lines = [f'{mark} qa-code "{title}"', "", *(f"    {line}" if line else "" for line in code)]
+    return [f"{match['indent']}{line}".rstrip() for line in lines[:2]] + lines[2:]
 
 
 def without_own_options(opening: str) -> str:

@@ -10,10 +10,10 @@ from lxml import html
 from lxml.etree import ParserError
 
 from qa.files import lines_of
+from qa.pages.cells import output_text, runs_folder
 from qa.pages.fences import Fate, Fence, block, without_own_options
 from qa.pages.figures import on_light
 from qa.pages.page import HEADING, Page
-from qa.pages.render import output_text, runs_folder
 from qa.run.inside.safe import HTML, SVG, WEBP
 from qa.run.notebook import Notebook
 from qa.run.store import CellResult, Result, Scalar

@@ -49,7 +49,7 @@ TAGS_WITH = {
     "a": {"href", "name", "rel", "download"},
     "col": {"span"},
     "details": {"open"},
-    "img": {"src", "alt", "width", "height", "loading"},
+    "img": {"src", "alt", "width", "height", "loading", "style"},
     "input": {"type", "disabled", "checked"},
     "label": {"for"},
     "dt": {"data-entry"},
@@ -62,7 +62,11 @@ TAGS_WITH = {
     "ul": {"data-theme"},
 }
 """What may too, with what it may carry beside what all may."""
-STYLE = re.compile(r"text-align: (?:left|right|center);?")
+STYLE = {
+    "img": re.compile(r"--legible: \d+px"),
+    "td": re.compile(r"text-align: (?:left|right|center);?"),
+}
+STYLE["th"] = STYLE["td"]
 MADE = {"qa-output", "qa-table", "qa-figure", "qa-run", "linenodiv"}
 """Classes of elements in which no author wrote anything."""
 NO_PROSE = {"arithmatex", "headerlink"}
@@ -239,7 +243,7 @@ def _faults_of_attributes(tag: str, token: str, attributes: dict[str, str]) -> I
             yield Fault(value, unmeant, "value-form")
         elif name in ("href", "src") and (reason := address_fault(value, image=name == "src")):
             yield Fault(value, reason, "html-address")
-        elif name == "style" and not STYLE.fullmatch(value):
+        elif name == "style" and not STYLE[tag].fullmatch(value):
             yield Fault("style", "a style may only align the cells of a table", "html-attribute")
 
 

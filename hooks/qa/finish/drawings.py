@@ -57,4 +57,5 @@ def _named(svg: str, name: str, number: int) -> str:
     label, words = html.escape(name), "; ".join(WORDS.findall(svg))
     opening, _, rest = svg.replace(picture.PREFIX, f"diagram-{number}").partition(">")
     opening = opening.replace("<svg", f'<svg id="diagram-{number}" role="img" aria-label="{label}"')
-    return f'<div class="qa-diagram">{opening}><desc>{words}</desc>{rest}</div>'
+    drawn = f"{opening}><desc>{words}</desc>{rest}"
+    return f'<figure class="qa-figure"><div class="qa-diagram">{drawn}</div></figure>'

@@ -22,6 +22,7 @@ from qa.finish.line_breaks import joined
 from qa.finish.policy import known_scripts, names_charset, scripts_in, with_policy
 from qa.finish.search_index import Entry
 from qa.finish.sections import sections
+from qa.finish.tables import labelled
 from qa.finish.terms import link_first_uses
 from qa.memo import Memo
 
@@ -93,7 +94,8 @@ def _article(site: BuiltSite, page: Page, inside: str, memo: Memo) -> Any:
 
     def work_out() -> dict[str, Any]:
         text = with_names(joined(inside))
-        return {"html": link_first_uses(text, terms, way), "sections": sections(text)}
+        explained = link_first_uses(text, terms, way)
+        return {"html": labelled(explained), "sections": sections(text)}
 
     return memo.get("finished article", "\0".join((repr(terms), way, inside)), work_out)
 

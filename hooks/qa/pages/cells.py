@@ -74,8 +74,7 @@ class Cells:
             data = output.get("data", {})
             if SVG in data or WEBP in data:
                 figures += 1
-                image = figure_html(name, figures, data, folder, alt, self.page.language)
-                out += ['<figure class="qa-figure">', image, "</figure>", ""]
+                out += [figure_html(name, figures, data, folder, alt, self.page.language), ""]
             elif HTML in data:
                 table = inert_html(self.page.labels.put(data)[HTML])
                 out += [f'<div class="qa-table">{table}</div>', ""]

@@ -4,18 +4,27 @@ from __future__ import annotations
 
 import base64
 import html
+import math
 import re
 from dataclasses import dataclass
 
 from qa.pages.inert import inert_html
 from qa.pages.labels import Labels
-from qa.run.inside.safe import SVG, WEBP
+from qa.run.inside.safe import SVG, WEBP, WEBP_HEADER
 from qa.run.store import CellResult
 
 TEXT_COLOUR = "#0a0b0c"
 """What the kernel's matplotlibrc gives to text and axes; each scheme has its own in its place."""
 
 SCHEMES = {"light": "#212121", "dark": "#e2e4e9"}
+
+
+SMALLEST = 11
+"""Pixels of the smallest text of a figure on a phone."""
+USUAL, LEAST = 16, 4
+"""Units of text whose size nobody says, and of text that may be meant to be read."""
+FONT_SIZE = re.compile(r"font(?:-size)?:[^;\"]*?([\d.]+)px")
+BOX = re.compile(r'viewBox="[\d.-]+ [\d.-]+ ([\d.]+) ([\d.]+)"')
 
 
 @dataclass(frozen=True)
@@ -63,17 +72,26 @@ def figure_html(
     stem = f"{folder}/{_stem(cell, number, data, language)}"
     if SVG in data:
         size = _size(data[SVG])
-        return "\n".join(
+        images = [
             f'<img src="{stem}-{scheme}.svg#only-{scheme}" alt="{alt}"{size} loading="lazy">'
             for scheme in SCHEMES
-        )
-    return f'<img src="{stem}.webp" alt="{alt}" loading="lazy">'
+        ]
+    else:
+        *_, width, height = WEBP_HEADER.unpack_from(base64.b64decode(data[WEBP]))
+        size = f' width="{width & 0x3FFF}" height="{height & 0x3FFF}"'
+        images = [f'<img src="{stem}.webp" alt="{alt}"{size} loading="lazy">']
+    return "".join(['<figure class="qa-figure"><div class="qa-plot">', *images, "</div></figure>"])
 
 
 def _size(svg: str) -> str:
-    """Width and height in pixels, so that the page does not jump when the figure arrives."""
-    found = re.search(r'viewBox="[\d.-]+ [\d.-]+ ([\d.]+) ([\d.]+)"', svg)
+    """Width and height in pixels, so that the page does not jump when the figure arrives, and the
+    width at which its smallest text can be read."""
+    found = BOX.search(svg)
     if not found:
         return ""
-    width, height = (round(float(points) * 4 / 3) for points in found.groups())
-    return f' width="{width}" height="{height}"'
+    width, height = (float(points) for points in found.groups())
+    size = f' width="{round(width * 4 / 3)}" height="{round(height * 4 / 3)}"'
+    if "<text" not in svg:
+        return size
+    smallest = max(LEAST, min(map(float, FONT_SIZE.findall(svg)), default=USUAL))
+    return f'{size} style="--legible: {math.ceil(width * SMALLEST / smallest)}px"'

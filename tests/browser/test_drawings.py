@@ -56,7 +56,7 @@ def test_they_show_without_scripts(browser: Browser, address: str) -> None:
     page.goto(f"{address}training/evaluation/")
     expect(page.locator("article .qa-diagram svg[role=img][aria-label]")).to_be_visible()
     formulas = page.locator("article .arithmatex")
-    assert formulas.count() == page.locator("article .arithmatex .katex-html").count() > 10
+    assert formulas.count() == page.locator("article .arithmatex .katex-html").count() > 0
     expect(formulas.first.locator(".katex-html")).to_be_visible()
     context.close()
 

@@ -12,7 +12,7 @@ def table(*rows: str) -> str:
     head, *body = rows
     line = "|" + " --- |" * (head.count("|") + 1)
     lines = [f"| {head} |", line, *(f"| {row} |" for row in body)]
-    return markdown("\n".join(lines), extensions=["tables"])
+    return str(markdown("\n".join(lines), extensions=["tables"]))
 
 
 def test_each_cell_has_the_label_of_its_column() -> None:

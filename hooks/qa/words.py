@@ -54,6 +54,13 @@ class Words:
     downloads: Mapping[str, str]
     """By the end of a file's name, in the order of the list."""
     no_downloads: str
+    book: str
+    contents: str
+    preface_title: str
+    preface: str
+    preface_parts: str
+    hosted: str
+    colon: str
     comparison_head: tuple[str, ...]
     measured: str
     outcomes: Mapping[str, str]
@@ -119,9 +126,20 @@ WORDS = {
             "site.zip": "离线版网站，中英文",
             "zh.epub": "电子书，中文",
             "en.epub": "电子书，英文",
+            "zh.pdf": "PDF，中文",
+            "en.pdf": "PDF，英文",
             "examples.zip": "执行后的示例",
         },
         no_downloads="这一份网站没有附带下载文件。",
+        book="训练、推理服务、计费与安全：每个答案都在构建时运行过",
+        contents="目录",
+        preface_title="关于这本书",
+        preface="这本书是网站“大模型工程问答”的一份拷贝，内容截至 {date}，共 {answers} 篇答案。"
+        "每篇答案的代码都在构建时运行过，断言通过才会发布；正文里的数字取自那次运行，或附有出处。",
+        preface_parts="每一章回答一个问题：先给出 30 秒的结论，再问清会改变结论的条件，"
+        "然后是要点、取舍、做法、运行、常见错误和边界。蓝线框里是结论，灰底是代码，左侧蓝线是输出。",
+        hosted="网站",
+        colon="：",
         comparison_head=("故障", "本站"),
         measured="{date} 在 Python {python} 上测得。",
         outcomes={
@@ -198,9 +216,22 @@ WORDS = {
             "site.zip": "The site offline, both languages",
             "en.epub": "E-book, English",
             "zh.epub": "E-book, Chinese",
+            "en.pdf": "PDF, English",
+            "zh.pdf": "PDF, Chinese",
             "examples.zip": "The executed examples",
         },
         no_downloads="This copy of the site comes without downloads.",
+        book="Training, serving, billing and security: every answer ran when it was built",
+        contents="Contents",
+        preface_title="About this book",
+        preface="This book is a copy of the site “Large-Model Engineering Q&A” as of {date}, with "
+        "{answers} answers. The code of each answer ran when the book was built, and is published "
+        "only if its assertions hold; the numbers in the text come from that run, or are cited.",
+        preface_parts="Each chapter answers one question: the answer in 30 seconds, what to ask "
+        "first, the points, the trade-offs, what to do, the run, common mistakes and limits. A blue "
+        "frame holds the answer, a grey ground code, and a blue line stands beside output.",
+        hosted="Site",
+        colon=": ",
         comparison_head=("Fault", "This site"),
         measured="Measured on {date} with Python {python}.",
         outcomes={

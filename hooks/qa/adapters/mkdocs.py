@@ -12,6 +12,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -224,10 +225,25 @@ def check(settings: Path) -> int:
     return 0
 
 
-def pages_in_order(settings: Path) -> tuple[str, list[str]]:
-    """The address of the hosted site, and the names of the pages of the navigation."""
-    config = load_config(str(settings))
-    return config.site_url or "", list(_names(config.nav))
+@dataclass(frozen=True)
+class Settings:
+    """What books need of a site's settings: the address of the hosted site, who made it, on what
+    terms, and the names of the pages of the navigation."""
+
+    address: str
+    author: str
+    license: str
+    names: tuple[str, ...]
+
+
+def read_settings(path: Path) -> Settings:
+    config = load_config(str(path))
+    return Settings(
+        config.site_url or "",
+        config.site_author or "",
+        config.extra.get("license", ""),
+        tuple(_names(config.nav)),
+    )
 
 
 def _names(nav: Any) -> Iterator[str]:

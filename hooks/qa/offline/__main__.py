@@ -7,14 +7,16 @@ import sys
 import tempfile
 from pathlib import Path
 
-from qa import LANGUAGES, root_of, tree
-from qa.adapters.mkdocs import pages_in_order
+from qa import LANGUAGES, root_of, tree, yaml_lines
+from qa.adapters.mkdocs import read_settings
 from qa.failures import Failures
-from qa.offline import archives
+from qa.offline import archives, epub, pdf
 from qa.offline.book import Book
+from qa.offline.edition import Edition
 from qa.project import LARGEST_DOWNLOAD
 from qa.words import WORDS
 
+CHANGES = Path("docs/changes.yml")
 NAME = "large-model-qa"
 NOT_IN_BOOKS = ("index", "about/", "contributing/", "questions/")
 
@@ -27,18 +29,31 @@ def main(site: Path, target: Path) -> int:
     target.mkdir(parents=True)
     archives.site(site, target / f"{NAME}-site.zip", NAME)
     archives.examples(site / "runs", target / f"{NAME}-examples.zip", f"{NAME}-examples")
-    address, pages_of_site = pages_in_order(Path("mkdocs.yml"))
-    names = tuple(name for name in pages_of_site if not name.startswith(NOT_IN_BOOKS))
-    hosted = "" if "127.0.0.1" in address else address
+    changes = yaml_lines.parse(CHANGES, CHANGES.read_text(encoding="utf-8"))
+    date = max(change["date"] for change in changes)
+    settings = read_settings(Path("mkdocs.yml"))
+    names = tuple(name for name in settings.names if not name.startswith(NOT_IN_BOOKS))
+    hosted = "" if "127.0.0.1" in settings.address else settings.address
     style = (site / "assets" / "diagrams.css").read_text(encoding="utf-8")
-    with tempfile.TemporaryDirectory() as folder:
-        for language in LANGUAGES:
-            root = site / root_of(language)
-            book = Book(WORDS[language].site, language, site, root, names, style, hosted)
-            book.write(target / f"{NAME}-{language}.epub", Path(folder, language))
+    for language in LANGUAGES:
+        title = WORDS[language].site
+        book = Book(title, language, site, site / root_of(language), names, style, hosted)
+        answers = sum("/" in name and not name.endswith("/index") for name in names)
+        edition = Edition(
+            language, date, answers, hosted, settings.author, settings.license
+        )
+        with tempfile.TemporaryDirectory() as folder:
+            _write_books(book, edition, target / f"{NAME}-{language}", Path(folder))
     for file in sorted(target.iterdir()):
         print(f"{file} ({file.stat().st_size / 1e6:.1f} MB)")
     return 0
+
+
+def _write_books(book: Book, edition: Edition, target: Path, work: Path) -> None:
+    chapters, cover = book.chapters(work), work / "cover.png"
+    pdf.draw_cover(edition, cover, work)
+    epub.write(edition, chapters, cover, target.with_suffix(".epub"), work)
+    pdf.write(edition, chapters, target.with_suffix(".pdf"), work)
 
 
 if __name__ == "__main__":

@@ -1,16 +1,14 @@
-"""An e-book (EPUB 3) from the pages of a built site."""
+"""The pages of a built site as the chapters of a book: HTML that pandoc reads."""
 
 from __future__ import annotations
 
 import posixpath
 import re
-import subprocess
-import uuid
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urljoin, urlsplit
 
-import pypandoc
 from lxml import html
 from lxml.html import HtmlElement
 from PIL import Image
@@ -29,15 +27,6 @@ LEFT_OUT = (
 # From the text: the parser of HTML knows no capitals in the names of attributes.
 DIAGRAM = re.compile(r'<div class="qa-diagram">(<svg.*?</svg>)</div>', re.DOTALL)
 VARIABLE = re.compile(r"var\([\w-]+, *([^()]+)\)")
-STYLE = """\
-pre { font-size: 0.75em; white-space: pre-wrap; overflow-wrap: anywhere; }
-table { border-collapse: collapse; font-size: 0.85em; }
-td, th { border: 1px solid #999; padding: 0.2em 0.5em; }
-img { max-width: 100%; }
-a.qa-value { color: inherit; text-decoration: none; }
-"""
-
-
 @dataclass(frozen=True)
 class Book:
     """`names` are those of the pages below `root`, a folder of `site`, in reading order; `address`
@@ -51,39 +40,12 @@ class Book:
     diagram_style: str
     address: str = ""
 
-    def write(self, target: Path, work: Path) -> None:
-        """Raises CalledProcessError if pandoc fails, and Failures for a picture that is none."""
+    def chapters(self, work: Path) -> str:
+        """As HTML: a part for each theme, with its answers as chapters. Pictures are files, some of
+        them below `work`. Raises Failures for a picture that is none."""
         work.mkdir(parents=True, exist_ok=True)
-        path_below(work, "style.css").write_text(STYLE, encoding="utf-8")
-        chapters = [
+        return "\n".join(
             html.tostring(self._chapter(name, work), encoding="unicode") for name in self.names
-        ]
-        arguments = [
-            "--mathml",
-            "--toc",
-            "--toc-depth=2",
-            "--split-level=1",
-            f"--css={work / 'style.css'}",
-        ]
-        metadata = {
-            "title": self.title,
-            "lang": self.language,
-            "identifier": f"urn:uuid:{uuid.uuid5(uuid.NAMESPACE_URL, self.title)}",
-        }
-        arguments += [f"--metadata={key}:{value}" for key, value in metadata.items()]
-        target.parent.mkdir(parents=True, exist_ok=True)
-        # An empty home: nobody's own templates and styles change the book.
-        subprocess.run(
-            [
-                pypandoc.get_pandoc_path(),
-                "--from=html+tex_math_single_backslash",
-                "--to=epub3",
-                f"--output={target}",
-                *arguments,
-            ],
-            input="\n".join(chapters).encode(),
-            env={"HOME": str(work), "LC_ALL": "C.UTF-8"},
-            check=True,
         )
 
     def _chapter(self, name: str, work: Path) -> HtmlElement:
@@ -97,9 +59,9 @@ class Book:
         for diagram, svg in zip(
             article.xpath("//div[@class='qa-diagram']"), DIAGRAM.findall(text), strict=True
         ):
-            file = path_below(work, f"{_identifier(name, diagram[0].get('id'))}.svg")
-            path_below(work, file.name).write_text(self._standing_alone(svg), encoding="utf-8")
-            image = html.Element("img", src=str(file), alt=diagram[0].get("aria-label"))
+            file = f"{_identifier(name, diagram[0].get('id'))}.svg"
+            path_below(work, file).write_text(self._standing_alone(svg), encoding="utf-8")
+            image = html.Element("img", src=file, alt=diagram[0].get("aria-label"))
             diagram.getparent().replace(diagram, image)
             image.tail = diagram.tail
         for formula in article.xpath("//*[@class='arithmatex']"):
@@ -111,6 +73,12 @@ class Book:
         for term in article.xpath("//dt[@id]"):
             _move_inside(term)
         article.find(".//h1").set("id", _identifier(name, ""))
+        # Pandoc keeps the classes of this element alone.
+        for block in article.xpath("//details | //summary | //p[@class] | //aside"):
+            block.set("class", f"{block.get('class', '')} {block.tag}".strip())
+            block.tag = "div"
+        if "/" in name and not name.endswith("/index"):
+            _demote(article)
         for link in article.xpath("//a[@href]"):
             self._lead(link, name)
         return article
@@ -122,21 +90,22 @@ class Book:
         return svg.replace("<svg", start, 1).replace(">", f"><style>{style}</style>", 1)
 
     def _embeddable(self, page: Path, source: str, work: Path) -> str:
-        """The path of a picture in a form that e-readers know. Raises Failures."""
+        """The name below `work` of a picture in a form that e-readers know. Raises Failures."""
         path = (page.parent / unquote(source.partition("#")[0])).resolve()
         if not path.is_relative_to(self.site.resolve()) or not path.is_file():
             reason = f'picture "{source}" is no file of the site'
             raise Failures([Failure(page, 1, reason, code="picture-elsewhere")])
+        name = f"{path.parent.name}-{path.stem}{path.suffix.replace('.webp', '.png')}"
         if path.suffix != ".webp":
-            return str(path)
-        converted = path_below(work, f"{path.parent.name}-{path.stem}.png")
+            shutil.copyfile(path, path_below(work, name))
+            return name
         try:
             with Image.open(path, formats=["WEBP"]) as image:
-                image.save(converted)
+                image.save(path_below(work, name))
         except (OSError, ValueError, Image.DecompressionBombError) as error:
             reason = f'picture "{source}" cannot be decoded: {error}'
             raise Failures([Failure(page, 1, reason, code="picture-broken")]) from error
-        return str(converted)
+        return name
 
     def _lead(self, link: HtmlElement, name: str) -> None:
         """Into the book if the target stands there, else to the hosted site, or nowhere."""
@@ -156,6 +125,12 @@ class Book:
 def _identifier(name: str, anchor: str) -> str:
     """Pages have the same anchors; a book has each once."""
     return f"{name.replace('/', '-')}--{anchor}" if anchor else name.replace("/", "-")
+
+
+def _demote(article: HtmlElement) -> None:
+    """By one level: the theme stands above its answers."""
+    for heading in article.xpath("//*[self::h1 or self::h2 or self::h3 or self::h4 or self::h5]"):
+        heading.tag = f"h{int(heading.tag[1]) + 1}"
 
 
 def _move_inside(term: HtmlElement) -> None:

@@ -13,6 +13,7 @@ from qa import LANGUAGES, root_of
 from qa.failures import Failure
 from qa.files import path_below, write_zip
 from qa.pages import feed, index_for_programs
+from qa.pages.annotated import annotated, requirements
 from qa.pages.cells import runs_folder
 from qa.pages.feed import Entry
 from qa.pages.figures import figure_files
@@ -35,6 +36,10 @@ MADE = re.compile(
 """Paths in the site of what the build makes."""
 
 
+REQUIREMENTS = runs_folder("requirements.txt")
+"""What all examples ran with."""
+
+
 def address_faults(files: Iterable[tuple[Path, str]], seen: dict[str, Path]) -> Iterator[Failure]:
     """Of files and the paths that they will have in the site: two with one path, as some systems
     see it, and one that the build gives to a file of its own. `seen` are those of other languages.
@@ -53,9 +58,12 @@ def address_faults(files: Iterable[tuple[Path, str]], seen: dict[str, Path]) -> 
 def write(site: Site, target: Path, address: str) -> None:
     """Into the folder `target`; `address` is that of the site's root, if known."""
     for name, result in site.results.items():
-        _write_run(target, runs_folder(name), site.notebooks[name], result)
+        told = annotated(site.notebooks[name], site.pages[name].values(), result)
+        _write_run(target, runs_folder(name), told, result)
         for page in site.pages[name].values():
             _write_figures(target, page, result)
+    needs = "\n".join(requirements(site.results.values()))
+    path_below(target, REQUIREMENTS).write_text(f"{needs}\n", encoding="utf-8")
     for file in site.downloads:
         shutil.copyfile(file, path_below(target, f"{DOWNLOADS_FOLDER}/{file.name}"))
     robots = f"User-agent: *\nAllow: /\n\nSitemap: {address.rstrip('/')}/sitemap.xml\n"

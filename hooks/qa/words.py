@@ -61,6 +61,7 @@ class Words:
     preface_parts: str
     hosted: str
     colon: str
+    examples_readme: str
     comparison_head: tuple[str, ...]
     measured: str
     outcomes: Mapping[str, str]
@@ -140,6 +141,9 @@ WORDS = {
         "然后是要点、取舍、做法、运行、常见错误和边界。蓝线框里是结论，灰底是代码，左侧蓝线是输出。",
         hosted="网站",
         colon="：",
+        examples_readme="# 示例\n\n每个文件夹是一页的示例：执行过的 Notebook，和它用到的文件。"
+        "要自己再跑，用 Python 3.11：\n\n```sh\npip install -r requirements.txt jupyterlab\n"
+        "jupyter lab\n```\n\n数字会因机器而异，断言应当都通过。\n",
         comparison_head=("故障", "本站"),
         measured="{date} 在 Python {python} 上测得。",
         outcomes={
@@ -228,10 +232,14 @@ WORDS = {
         "{answers} answers. The code of each answer ran when the book was built, and is published "
         "only if its assertions hold; the numbers in the text come from that run, or are cited.",
         preface_parts="Each chapter answers one question: the answer in 30 seconds, what to ask "
-        "first, the points, the trade-offs, what to do, the run, common mistakes and limits. A blue "
-        "frame holds the answer, a grey ground code, and a blue line stands beside output.",
+        "first, the points, the trade-offs, what to do, the run, common mistakes and limits. A "
+        "blue frame holds the answer, a grey ground code, and a blue line stands beside output.",
         hosted="Site",
         colon=": ",
+        examples_readme="# The examples\n\nEach folder is the example of one page: the notebook as "
+        "it ran, and the files it uses. To run them yourself, with Python 3.11:\n\n```sh\n"
+        "pip install -r requirements.txt jupyterlab\njupyter lab\n```\n\n"
+        "Numbers differ from machine to machine; all assertions should hold.\n",
         comparison_head=("Fault", "This site"),
         measured="Measured on {date} with Python {python}.",
         outcomes={

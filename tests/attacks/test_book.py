@@ -6,9 +6,12 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from qa.failures import Failures
+from qa.offline import epub
 from qa.offline.book import Book
+from qa.offline.edition import Edition
 
 SECRET = "a-token-of-the-builder"
 
@@ -23,7 +26,10 @@ def book(folder: Path, inside: str) -> str:
     page = f"<!doctype html><body><article><h1>T</h1>{inside}</article></body>"
     (site / "en/training/sum.html").write_text(page)
     made = Book("T", "en", site, site / "en", ("training/sum",), "")
-    made.write(folder / "x.epub", folder / "work")
+    chapters = made.chapters(folder / "work")
+    Image.new("RGB", (1, 1)).save(folder / "cover.png")
+    edition = Edition("en", "2026-01-31", 1)
+    epub.write(edition, chapters, folder / "cover.png", folder / "x.epub", folder / "work")
     with zipfile.ZipFile(folder / "x.epub") as archive:
         return "".join(archive.read(name).decode(errors="replace") for name in archive.namelist())
 

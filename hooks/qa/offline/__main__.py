@@ -28,7 +28,9 @@ def main(site: Path, target: Path) -> int:
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir(parents=True)
     archives.site(site, target / f"{NAME}-site.zip", NAME)
-    archives.examples(site / "runs", target / f"{NAME}-examples.zip", f"{NAME}-examples")
+    readme = "\n".join(WORDS[language].examples_readme for language in LANGUAGES)
+    examples = f"{NAME}-examples"
+    archives.examples(site / "runs", target / f"{examples}.zip", examples, readme)
     changes = yaml_lines.parse(CHANGES, CHANGES.read_text(encoding="utf-8"))
     date = max(change["date"] for change in changes)
     settings = read_settings(Path("mkdocs.yml"))
@@ -39,9 +41,7 @@ def main(site: Path, target: Path) -> int:
         title = WORDS[language].site
         book = Book(title, language, site, site / root_of(language), names, style, hosted)
         answers = sum("/" in name and not name.endswith("/index") for name in names)
-        edition = Edition(
-            language, date, answers, hosted, settings.author, settings.license
-        )
+        edition = Edition(language, date, answers, hosted, settings.author, settings.license)
         with tempfile.TemporaryDirectory() as folder:
             _write_books(book, edition, target / f"{NAME}-{language}", Path(folder))
     for file in sorted(target.iterdir()):

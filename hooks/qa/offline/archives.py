@@ -19,12 +19,15 @@ def site(folder: Path, target: Path, root: str) -> None:
     )
 
 
-def examples(runs: Path, target: Path, root: str) -> None:
-    """Every executed notebook of the site's folder `runs`, with its files beside it."""
-    write_zip(path_below(target.parent, target.name), _examples(runs, root))
+def examples(runs: Path, target: Path, root: str, readme: str) -> None:
+    """Every executed notebook of the site's folder `runs`, with its files beside it; what they
+    need, and how they are run."""
+    write_zip(path_below(target.parent, target.name), _examples(runs, root, readme))
 
 
-def _examples(runs: Path, root: str) -> Iterator[tuple[str, bytes]]:
+def _examples(runs: Path, root: str, readme: str) -> Iterator[tuple[str, bytes]]:
+    yield f"{root}/README.md", readme.encode()
+    yield f"{root}/requirements.txt", (runs / "requirements.txt").read_bytes()
     for notebook in sorted(runs.rglob("*.ipynb")):
         # Each in a folder of its own, for their files may have the same names.
         folder = f"{root}/{notebook.parent.relative_to(runs).as_posix()}"

@@ -26,7 +26,10 @@ LEFT_OUT = (
 )
 # From the text: the parser of HTML knows no capitals in the names of attributes.
 DIAGRAM = re.compile(r'<div class="qa-diagram">(<svg.*?</svg>)</div>', re.DOTALL)
+WITHIN = re.compile(r"\.qa-diagram (?!\{)")
 VARIABLE = re.compile(r"var\([\w-]+, *([^()]+)\)")
+
+
 @dataclass(frozen=True)
 class Book:
     """`names` are those of the pages below `root`, a folder of `site`, in reading order; `address`
@@ -74,7 +77,7 @@ class Book:
             _move_inside(term)
         article.find(".//h1").set("id", _identifier(name, ""))
         # Pandoc keeps the classes of this element alone.
-        for block in article.xpath("//details | //summary | //p[@class] | //aside"):
+        for block in article.xpath("//details | //summary | //p[@class] | //aside | //figure"):
             block.set("class", f"{block.get('class', '')} {block.tag}".strip())
             block.tag = "div"
         if "/" in name and not name.endswith("/index"):
@@ -85,7 +88,8 @@ class Book:
 
     def _standing_alone(self, svg: str) -> str:
         """A file, whose colours are those of a light page."""
-        style = VARIABLE.sub(r"\1", self.diagram_style)
+        # Not all that draw SVG know what stands within what.
+        style = WITHIN.sub("", VARIABLE.sub(r"\1", self.diagram_style))
         start = '<svg class="qa-diagram" xmlns="http://www.w3.org/2000/svg"'
         return svg.replace("<svg", start, 1).replace(">", f"><style>{style}</style>", 1)
 

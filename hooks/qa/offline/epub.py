@@ -30,7 +30,8 @@ def write(edition: Edition, chapters: str, cover: Path, target: Path, work: Path
     style.write_text(STYLE, encoding="utf-8")
     metadata = {
         "title": edition.title,
-        "lang": edition.language,
+        # Pandoc knows the words of Chinese by its script.
+        "lang": {"zh": "zh-Hans"}.get(edition.language, edition.language),
         "date": edition.date,
         "identifier": f"urn:uuid:{uuid.uuid5(uuid.NAMESPACE_URL, edition.title)}",
         "author": edition.author,

@@ -60,7 +60,6 @@ class Words:
     preface: str
     preface_parts: str
     hosted: str
-    colon: str
     examples_readme: str
     comparison_head: tuple[str, ...]
     measured: str
@@ -140,7 +139,6 @@ WORDS = {
         preface_parts="每一章回答一个问题：先给出 30 秒的结论，再问清会改变结论的条件，"
         "然后是要点、取舍、做法、运行、常见错误和边界。蓝线框里是结论，灰底是代码，左侧蓝线是输出。",
         hosted="网站",
-        colon="：",
         examples_readme="# 示例\n\n每个文件夹是一页的示例：执行过的 Notebook，和它用到的文件。"
         "要自己再跑，用 Python 3.11：\n\n```sh\npip install -r requirements.txt jupyterlab\n"
         "jupyter lab\n```\n\n数字会因机器而异，断言应当都通过。\n",
@@ -235,7 +233,6 @@ WORDS = {
         "first, the points, the trade-offs, what to do, the run, common mistakes and limits. A "
         "blue frame holds the answer, a grey ground code, and a blue line stands beside output.",
         hosted="Site",
-        colon=": ",
         examples_readme="# The examples\n\nEach folder is the example of one page: the notebook as "
         "it ran, and the files it uses. To run them yourself, with Python 3.11:\n\n```sh\n"
         "pip install -r requirements.txt jupyterlab\njupyter lab\n```\n\n"

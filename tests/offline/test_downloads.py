@@ -136,14 +136,16 @@ def test_the_examples_are_executed_notebooks_with_their_files(tmp_path: Path) ->
         assert version(name).partition("+")[0] == locked
     assert "pip install -r requirements.txt" in (root / "README.md").read_text()
     # With these, each runs where it was unpacked, without the project.
-    book = root / "billing/pay-per-use"
-    command = ["ipython", "--no-banner", "pay-per-use.ipynb"]
+    book = root / "billing/pricing"
+    command = ["ipython", "--no-banner", "pricing.ipynb"]
     done = subprocess.run(command, cwd=book, capture_output=True, text=True)
     assert done.returncode == 0 and "Error" not in done.stdout, done.stdout + done.stderr
 
 
 def test_a_notebook_says_what_its_page_says() -> None:
-    cells = json.loads((ROOT / "site/runs/serving/compression/compression.ipynb").read_text())["cells"]
+    cells = json.loads((ROOT / "site/runs/serving/compression/compression.ipynb").read_text())[
+        "cells"
+    ]
     texts = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown"]
     for language in LANGUAGES:
         page = pages.read(ROOT / f"docs/{language}/serving/compression.md", language, "compression")
@@ -158,15 +160,16 @@ def test_a_notebook_says_what_its_page_says() -> None:
 def test_the_pdf_has_every_answer_below_its_theme(language: str) -> None:
     book = PdfReader(DIST / f"large-model-qa-{language}.pdf")
     titles = {
-        name: pages.read(ROOT / f"docs/{language}/{name}.md", language, name).title for name in NAMES
+        name: pages.read(ROOT / f"docs/{language}/{name}.md", language, name).title
+        for name in NAMES
     }
     parts: dict[str, list[str]] = {}
     part = ""
     for entry in book.outline:
         if isinstance(entry, list):
-            parts[part] = [each.title for each in entry if not isinstance(each, list)]
+            parts[part] = [str(each.title) for each in entry if not isinstance(each, list)]
         else:
-            part = entry.title
+            part = str(entry.title)
     below = [title for titles in parts.values() for title in titles]
     assert set(titles.values()) <= set(below)
     assert len([part for part in parts if set(parts[part]) & set(titles.values())]) == 4

@@ -57,6 +57,8 @@ class Book:
         article: HtmlElement = html.document_fromstring(text).find(".//article")
         for element in article.xpath(LEFT_OUT):
             element.drop_tree()
+        for value in article.xpath("//a[contains(@class, 'qa-value')]"):
+            value.drop_tag()
         for image in article.iter("img"):
             image.set("src", self._embeddable(page, image.get("src", ""), work))
         for diagram, svg in zip(

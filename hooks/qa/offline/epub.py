@@ -20,7 +20,6 @@ pre { background: #f3f3f3; }
 table { border-collapse: collapse; font-size: 0.85em; }
 td, th { border: 1px solid #999; padding: 0.2em 0.5em; }
 img { max-width: 100%; }
-a.qa-value { color: inherit; text-decoration: none; }
 """
 
 

@@ -19,6 +19,7 @@ from qa.check import (
     links,
     markdown,
     parity,
+    quoted,
     unused_files,
 )
 from qa.check import mutants as check_mutants
@@ -272,6 +273,7 @@ def _check_notebooks_and_pages(
         failures += languages.check(page)
         failures += checks.check_header(page, site.terms)
         failures += checks.check_fences(page, site.corpus)
+        failures += quoted.check(page, site.pages, site.results)
         failures += checks.check_anchors(page)
         failures += checks.check_includes(page)
         failures += links.check_links(page, site.by_path, project.docs, site.terms)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from qa.pages import changes, comparison, lists, plain, wayfinding
+from qa.pages import changes, comparison, lists, plain, quoted, wayfinding
 from qa.pages.fences import Fence
 from qa.pages.page import Page
 from qa.pages.render import render
@@ -42,6 +42,12 @@ def plain_page(site: Site, page: Page, to_root: str) -> str:
     return "\n".join(lines).strip() + "\n"
 
 
+def _in_language(site: Site, page: Page) -> dict[str, Page]:
+    """All pages in that of `page`, by name."""
+    language = page.language
+    return {name: each[language] for name, each in site.pages.items() if language in each}
+
+
 def _lists(site: Site, page: Page, to_root: str) -> dict[str, Callable[[Fence], list[str]]]:
     titles = site.titles(page.language)
     root = page.path.parents[len(Path(page.name).parts) + 1]
@@ -52,6 +58,9 @@ def _lists(site: Site, page: Page, to_root: str) -> dict[str, Callable[[Fence], 
         "comparison": lambda _: comparison.table(page, site.comparison),
         "changes": lambda _: changes.lines(page, site.changes),
         "downloads": lambda _: lists.downloads(page, site.downloads, to_root),
+        "answers": lambda f: quoted.answers(
+            page, f, _in_language(site, page), site.results, to_root
+        ),
         "runs": lambda _: lists.runs(page, site.results, titles),
     }
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
+from urllib.parse import urljoin
 from xml.etree import ElementTree
 
 import pytest
@@ -42,15 +44,50 @@ def test_home_shows_the_themes_and_counted_examples(
 ) -> None:
     page.goto(address + LANGUAGES[language])
     expect(page.locator("html")).to_have_attribute("lang", language)
-    tabs = {
-        "zh": ["训练", "推理服务", "计费", "安全"],
-        "en": ["Training", "Serving", "Billing", "Security"],
-    }
-    for tab in tabs[language]:
+    for tab in TABS[language]:
         expect(page.locator(".md-tabs").get_by_role("link", name=tab, exact=True)).to_be_visible()
-    facts = page.locator(".qa-facts td")
-    expect(facts.first).to_have_text(str(len(PAGES)))
-    expect(facts.last).to_have_text(re.compile(r"^\d+ / 150$"))
+    facts = page.locator(".qa-facts").inner_text()
+    assert re.search(rf"\b{len(PAGES)}\b", facts) and not re.search(r"\d+ / \d+", facts)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_home_gives_three_answers_as_their_pages_do(
+    page: Page, address: str, language: str
+) -> None:
+    page.goto(address + LANGUAGES[language])
+    expect(page.locator(".qa-answer")).to_have_count(3)
+    expect(page.locator(".qa-answer figure img:visible")).to_have_count(1)
+    quoted = {}
+    for answer in page.locator(".qa-answer").all():
+        link = answer.locator(".qa-answer__title a")
+        quoted[link.evaluate("a => a.href")] = answer.locator("li").all_inner_texts()
+    for target, points in quoted.items():
+        assert len(points) >= 3
+        page.goto(target)
+        assert page.locator(".admonition.abstract li").all_inner_texts() == points
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_field_on_the_home_page_opens_the_search(
+    page: Page, address: str, language: str
+) -> None:
+    page.goto(address + LANGUAGES[language])
+    field = page.locator(".qa-find button")
+    expect(field).to_be_in_viewport()
+    field.click()
+    expect(page.get_by_role("searchbox")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(field).to_be_focused()
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_home_leads_each_role_to_its_path(page: Page, address: str, language: str) -> None:
+    page.goto(address + LANGUAGES[language])
+    targets = page.locator(".qa-roles a").evaluate_all("all => all.map(a => a.href)")
+    assert [target.rpartition("#")[2] for target in targets] == ["train", "serve", "sell", "secure"]
+    for target in targets:
+        page.goto(target)
+        expect(page.locator(f"#{target.rpartition('#')[2]}")).to_be_in_viewport()
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -278,7 +315,60 @@ def test_what_machines_read(page: Page, address: str, language: str) -> None:
     atom = "{http://www.w3.org/2005/Atom}"
     entries = feed.findall(f"{atom}entry")
     assert entries and feed.findtext(f"{atom}updated") == entries[0].findtext(f"{atom}updated")
+    answers = [entry for entry in entries if entry.findtext(f"{atom}summary")]
+    assert len(answers) == len(PAGES)
     target = entries[0].find(f"{atom}link").attrib["href"]  # type: ignore[union-attr]
     page.goto(address + target.removeprefix(site))
     anchor = target.rpartition("#")[2]
     expect(page.locator(f"#{anchor}")).to_be_visible()
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_page_that_is_shared_has_a_card_its_data_and_its_markdown(
+    page: Page, address: str, language: str
+) -> None:
+    prefix = LANGUAGES[language]
+    for name in PAGES:
+        page.goto(f"{address}{prefix}{name}/")
+        title = page.locator("article h1").inner_text().removesuffix("¶")
+        metas = page.evaluate(
+            """() => Object.fromEntries([...document.querySelectorAll("meta[property], meta[name]")]
+                .map(m => [m.getAttribute("property") || m.name, m.content]))"""
+        )
+        assert metas["og:title"] == title and metas["og:type"] == "article"
+        assert metas["og:description"] == metas["description"]
+        site = metas["og:url"].removesuffix(f"{prefix}{name}/")
+        card = page.request.get(address + metas["og:image"].removeprefix(site))
+        assert card.ok and card.headers["content-type"] == "image/png"
+        data = json.loads(page.locator('script[type="application/ld+json"]').inner_text())
+        assert data["@type"] == "TechArticle" and data["headline"] == title
+        assert data["datePublished"] <= data["dateModified"] == metas["article:modified_time"]
+        markdown = page.locator('link[type="text/markdown"]').evaluate("link => link.href")
+        text = page.request.get(markdown).text()
+        assert text.startswith(f"# {title}") and "{{" not in re.sub(
+            r"```.*?```", "", text, flags=re.S
+        )
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_programs_find_every_answer_icons_and_manifest(
+    page: Page, address: str, language: str
+) -> None:
+    prefix = LANGUAGES[language]
+    page.goto(f"{address}{prefix}")
+    index = page.request.get(f"{address}{prefix}llms.txt").text()
+    for name in PAGES:
+        assert f"/{prefix}{name}.md)" in index
+    manifest = page.locator("link[rel=manifest]").evaluate("link => link.href")
+    for icon in page.request.get(manifest).json()["icons"]:
+        found = page.request.get(urljoin(manifest, icon["src"]))
+        assert found.ok and found.headers["content-type"] == "image/png"
+    touch = page.locator("link[rel=apple-touch-icon]").evaluate("link => link.href")
+    assert page.request.get(touch).ok
+    assert "Sitemap: " in page.request.get(f"{address}robots.txt").text()
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_no_word_for_maintainers_reaches_readers(page: Page, address: str, language: str) -> None:
+    page.goto(f"{address}{LANGUAGES[language]}about/downloads/")
+    assert not re.search(r"\bmake\b|mkdocs|pip install", page.locator("article").inner_text())

@@ -58,6 +58,7 @@ GENERATED: dict[str, tuple[Fate, tuple[str, ...]]] = {
     "changes": (Fate.LIST, ()),
     "runs": (Fate.LIST, ()),
     "downloads": (Fate.LIST, ()),
+    "answers": (Fate.LIST, ("pages", "figure")),
 }
 """Fences that become something else than a block of code, with their options."""
 CODE: dict[str, tuple[Fate, tuple[str, ...]]] = {

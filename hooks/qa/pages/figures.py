@@ -37,7 +37,7 @@ def figure_files(cell: str, result: CellResult, labels: Labels) -> list[FigureFi
     """All files that the figures of a cell need in one language: an SVG for each scheme, or one
     WebP."""
     files = []
-    for number, data in enumerate(_figures(result), 1):
+    for number, data in enumerate(figures_of(result), 1):
         stem = _stem(cell, number, data, labels.language)
         if SVG in data:
             svg = labels.put(data)[SVG]
@@ -49,7 +49,8 @@ def figure_files(cell: str, result: CellResult, labels: Labels) -> list[FigureFi
     return files
 
 
-def _figures(result: CellResult) -> list[dict[str, str]]:
+def figures_of(result: CellResult) -> list[dict[str, str]]:
+    """What a cell showed of figures, by MIME type."""
     data = [output.get("data", {}) for output in result.outputs]
     return [bundle for bundle in data if SVG in bundle or WEBP in bundle]
 

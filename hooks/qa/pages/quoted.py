@@ -9,10 +9,11 @@ import re
 from collections.abc import Iterable, Mapping
 from textwrap import dedent
 
+from qa.pages.cells import runs_folder
 from qa.pages.fences import Fence
 from qa.pages.figures import figure_html, figures_of
 from qa.pages.page import Page
-from qa.pages.render import runs_folder, with_values
+from qa.pages.render import with_values
 from qa.pages.wayfinding import link_to
 from qa.run.store import Result
 

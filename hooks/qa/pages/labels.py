@@ -9,6 +9,7 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 
 from qa.run.inside.safe import HTML, MATHEMATICS, SVG
 
@@ -34,10 +35,10 @@ FAMILIES = "'PingFang SC', 'Microsoft YaHei', 'Noto Sans CJK SC', 'Noto Sans SC'
 NODE = re.compile(
     r"<(?P<code>code|pre|kbd|samp|var)>.*?</(?P=code)>"
     rf'|<(?P<formula>span|div) class="{MATHEMATICS}">.*?</(?P=formula)>'
-    r"|<[^>]*>|(?P<text>[^<]+)",
+    r"|(?:\A|>)(?P<text>[^<]*[^<\s][^<]*)",
     re.DOTALL,
 )
-"""What HTML consists of; code and formulas have no labels."""
+"""A text of HTML; those of code and formulas have no labels."""
 
 
 class Labels:
@@ -86,14 +87,16 @@ def holds_english(text: str) -> bool:
 
 
 def texts(data: Mapping[str, str]) -> list[str]:
-    """All that may have a label in what a cell shows."""
-    found: list[str] = []
+    """All that may have a label in what a cell shows, each once."""
+    return [text for kind, content in data.items() for text in _texts(kind, content)]
 
-    def keep(text: str) -> None:
-        found.append(text)
 
-    replaced(data, keep, "")
-    return found
+@lru_cache(1000)
+def _texts(kind: str, content: str) -> tuple[str, ...]:
+    """Kept, for each language asks."""
+    found: dict[str, None] = {}
+    replaced({kind: content}, lambda text: found.setdefault(text), "")
+    return tuple(found)
 
 
 def replaced(data: Mapping[str, str], put: Put, language: str) -> Mapping[str, str]:
@@ -131,10 +134,9 @@ def _in_the_middle(attributes: str, text: str) -> str:
 
 def _in_table(match: re.Match[str], put: Put) -> str:
     text = match["text"]
-    if not text or not text.strip() or (label := put(_plain(text))) is None:
+    if not text or (label := put(_plain(text))) is None:
         return match[0]
-    shown = html.escape(label, quote=False)
-    return text.replace(text.strip(), shown, 1)
+    return match[0].replace(text.strip(), html.escape(label, quote=False), 1)
 
 
 def _plain(markup: str) -> str:

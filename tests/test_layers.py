@@ -12,7 +12,7 @@ BASE = ["qa", "qa.printable", "qa.words", "qa.browser", "qa.failures", "qa.files
 BASE += ["qa.yaml_lines", "qa.forms", "qa.memo", "qa.tree", "qa.project"]
 RUN = [*BASE, "qa.run.protocol", "qa.run.inside", "qa.run"]
 SITE = [*RUN, "qa.drawing", "qa.pages", "qa.check", "qa.site"]
-MADE = ["qa.prepare", "qa.rendering", "qa.site_files", "qa.finishing"]
+MADE = ["qa.prepare", "qa.rendering", "qa.site_files", "qa.for_programs", "qa.finishing"]
 ROOMS = {
     **{room: {*BASE[:number]} for number, room in enumerate(BASE)},
     "qa.run.protocol": {*BASE},
@@ -25,7 +25,8 @@ ROOMS = {
     "qa.site": {*RUN, "qa.drawing", "qa.pages"},
     "qa.prepare": {*SITE},
     "qa.rendering": {*SITE},
-    "qa.site_files": {*SITE, "qa.rendering"},
+    "qa.site_files": {*SITE},
+    "qa.for_programs": {*SITE, "qa.rendering"},
     "qa.finishing": {*SITE, "qa.finish"},
     "qa.adapters": {*BASE, "qa.site", "qa.finish", *MADE, "mkdocs", "zensical"},
     "qa.offline": {*BASE, "qa.adapters"},

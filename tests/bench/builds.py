@@ -60,7 +60,7 @@ def make(root: Path) -> tuple[Path, Path]:
         url = f"{'' if page.language == 'zh' else 'en/'}{page.name}/".removesuffix("index/")
         text = "\n".join([*header, render_page(prepared, path, relative("", url)) or ""])
         (plain / path.relative_to(site)).write_text(text, encoding="utf-8")
-    site_files.write(prepared, plain / "docs", "")
+    site_files.write(prepared, plain / "docs")
     build(site)
     build(plain)
     for path in (site / "site").rglob("index.html"):

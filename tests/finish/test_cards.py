@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from qa.finish import cards
 from qa.finish.built import BuiltSite, Language, Subject
-from qa.finish.cards import NO_PICTURE, Picture, picture_of
+from qa.finish.cards import NO_PICTURE, Cards, Picture, picture_of
 from qa.memo import Memo
 
 SVG = (
@@ -45,7 +44,9 @@ def drawn(folder: Path, language: str, picture: Picture, title: str) -> Image.Im
     (folder / "a/b.html").write_text("")
     site = BuiltSite(folder, [Language(language, "", {"a/b": subject}, {}, None)], "", True)
     (page,) = site.pages
-    cards.write(site, [(page, picture)], Memo())
+    made = Cards(site)
+    made.asked.append((page, picture))
+    made.write(Memo())
     return Image.open(BytesIO((folder / "cards/a/b.png").read_bytes())).convert("RGB")
 
 
@@ -80,12 +81,15 @@ def test_a_picture_that_cannot_be_read_is_left_out(tmp_path: Path) -> None:
 def test_what_is_known_is_not_drawn_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     subject = Subject(Path("x.md"), title="T")
     (tmp_path / "b.html").write_text("")
-    site = BuiltSite(tmp_path, [Language("en", "", {"b": subject}, {}, None)], "", True)
-    memo = Memo(tmp_path / "memo")
-    cards.write(site, [(site.pages[0], NO_PICTURE)], memo)
+    site = BuiltSite(
+        tmp_path, [Language("en", "", {"b": subject}, {}, None)], "https://site.example/", True
+    )
+    made, memo = Cards(site), Memo(tmp_path / "memo")
+    assert made.add(site.pages[0], "") == "cards/b.png"
+    made.write(memo)
     before = (tmp_path / "cards/b.png").read_bytes()
     monkeypatch.setattr("typst.compile", None)
-    cards.write(site, [(site.pages[0], NO_PICTURE)], memo)
+    made.write(memo)
     assert (tmp_path / "cards/b.png").read_bytes() == before
 
 

@@ -27,7 +27,7 @@ from mkdocs.structure.files import Files, InclusionLevel
 from mkdocs.structure.pages import Page
 from mkdocs.utils import get_relative_url
 
-from qa import LANGUAGES, root_of, site_files
+from qa import LANGUAGES, for_programs, root_of, site_files
 from qa.failures import Failure, Failures, fault_in_build
 from qa.files import is_written, path_below
 from qa.finish.built import MISSING
@@ -134,7 +134,8 @@ class Build:
         folder, address = Path(config.site_dir), config.site_url or ""
         for name in ("search/search_index.json", "sitemap.xml.gz"):
             (folder / name).unlink(missing_ok=True)
-        site_files.write(self.site, folder, address)
+        site_files.write(self.site, folder)
+        for_programs.write(self.site, folder, address)
         # Without i18n the languages lie as they do in docs/.
         is_rooted = "i18n" in config.plugins
         roots = {each: root_of(each) if is_rooted else f"{each}/" for each in LANGUAGES}

@@ -17,7 +17,7 @@ from typing import Any
 
 import yaml
 
-from qa import LANGUAGES, files, root_of, site_files
+from qa import LANGUAGES, files, for_programs, root_of, site_files
 from qa.failures import Failure, Failures
 from qa.finish.addresses import relative
 from qa.finish.publishing import Publication
@@ -76,7 +76,8 @@ def build(root: Path) -> None:
             target = publication.folder / ROOTS[language]
             shutil.copytree(built, target, ignore=left_out, dirs_exist_ok=True)
         address = settings.get("site_url") or ""
-        site_files.write(site, publication.folder, address)
+        site_files.write(site, publication.folder)
+        for_programs.write(site, publication.folder, address)
         served = settings.get("use_directory_urls", True)
         finish(site, publication.folder, address, served, ROOTS, settings)
     except BaseException:

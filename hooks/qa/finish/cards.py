@@ -1,5 +1,5 @@
-"""A picture for each page, shown where the page is shared: its title, and the first figure of its
-run, or else its first diagram."""
+"""A picture for each page, shown where the page is shared: its title, and of an answer the first
+figure of its run, or else its first diagram."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import posixpath
 import re
 import sys
 import tempfile
-from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
@@ -25,6 +24,7 @@ from qa.words import WORDS
 
 TEMPLATE = Path(__file__).with_name("card.typ")
 FOLDER = "cards"
+STYLE = "assets/diagrams.css"
 FONTS = Path(sys.prefix, "share/fonts")
 """Where the Makefile puts a Chinese one; that of a system does as well."""
 FIGURE = re.compile(r'<img src="([^"#]+)(?:#only-light)?"[^>]*>')
@@ -63,19 +63,35 @@ def picture_of(article: str, folder: Path, place: str, style: str) -> Picture:
     return NO_PICTURE
 
 
-def write(site: BuiltSite, pictures: Iterable[tuple[Page, Picture]], memo: Memo) -> None:
-    """Into `file_of` each page."""
-    template = TEMPLATE.read_text(encoding="utf-8")
+class Cards:
+    """Those of a site that has an address: without one nobody could fetch them."""
 
-    def make(asked: tuple[Page, Picture]) -> None:
-        page, picture = asked
-        said = json.dumps(_said(page, picture))
-        parts = (template, said, base64.b64encode(picture.content).decode())
-        made = memo.get("card", "\0".join(parts), lambda: _drawn(template, page, picture))
-        path_below(site.folder, file_of(page)).write_bytes(base64.b64decode(made))
+    def __init__(self, site: BuiltSite):
+        self.site = site
+        self.asked: list[tuple[Page, Picture]] = []
+        style = site.folder / STYLE
+        self.style = style.read_text(encoding="utf-8") if style.exists() else ""
 
-    with ThreadPoolExecutor() as threads:
-        list(threads.map(make, pictures))
+    def add(self, page: Page, html: str) -> str:
+        """The file in which the card of a page will be, or "" if it has none."""
+        if not self.site.address or not page.subject or not page.subject.is_found:
+            return ""
+        picture = picture_of(html, self.site.folder, page.path, self.style)
+        self.asked.append((page, picture if page.subject.explains else NO_PICTURE))
+        return file_of(page)
+
+    def write(self, memo: Memo) -> None:
+        template = TEMPLATE.read_text(encoding="utf-8")
+
+        def make(asked: tuple[Page, Picture]) -> None:
+            page, picture = asked
+            content = base64.b64encode(picture.content).decode()
+            parts = (template, json.dumps(_said(page, picture)), content)
+            made = memo.get("card", "\0".join(parts), lambda: _drawn(template, page, picture))
+            path_below(self.site.folder, file_of(page)).write_bytes(base64.b64decode(made))
+
+        with ThreadPoolExecutor() as threads:
+            list(threads.map(make, self.asked))
 
 
 def file_of(page: Page) -> str:

@@ -10,11 +10,11 @@ from typing import Any
 from qa.drawing.drawings import Drawings
 from qa.failures import Failure
 from qa.files import path_below
-from qa.finish import cards, drawings, search_index, sitemap
+from qa.finish import drawings, search_index, sitemap
 from qa.finish.addresses import relative
 from qa.finish.boxes import with_names
 from qa.finish.built import BuiltSite, Page, Subject
-from qa.finish.cards import Picture
+from qa.finish.cards import Cards
 from qa.finish.head import with_head
 from qa.finish.imprint import with_imprint
 from qa.finish.languages import with_languages
@@ -41,9 +41,7 @@ def finish(site: BuiltSite, memo: Memo, drawn: Drawings) -> list[Failure]:
     failures: list[Failure] = []
     entries: dict[str, list[Entry]] = {language.root: [] for language in site.languages}
     known = known_scripts(site.host_path + root for root in entries)
-    pictures: list[tuple[Page, Picture]] = []
-    styles = site.folder / "assets/diagrams.css"
-    style = styles.read_text(encoding="utf-8") if styles.exists() else ""
+    cards = Cards(site)
     for page in site.pages:
         path = site.folder / page.path
         html = path.read_text(encoding="utf-8")
@@ -56,11 +54,7 @@ def finish(site: BuiltSite, memo: Memo, drawn: Drawings) -> list[Failure]:
         elif page.subject:
             reason = "nothing on its built page is marked as its article, to be checked there"
             failures.append(Failure(page.subject.source, 1, reason, code="page-without-article"))
-        card = ""
-        if site.address and page.subject and page.subject.is_found:
-            pictures.append((page, cards.picture_of(html, site.folder, page.path, style)))
-            card = cards.file_of(page)
-        html = with_imprint(with_head(html, site, page, card), site, page)
+        html = with_imprint(with_head(html, site, page, cards.add(page, html)), site, page)
         html = with_languages(html, site.alternates(page), site.switch(page))
         if not names_charset(html):
             reason = "names no charset, behind which its policy would stand"
@@ -68,7 +62,7 @@ def finish(site: BuiltSite, memo: Memo, drawn: Drawings) -> list[Failure]:
         path_below(site.folder, page.path).write_text(with_policy(html, known), encoding="utf-8")
     for root, found in entries.items():
         search_index.write(site.folder / root, found)
-    cards.write(site, pictures, memo)
+    cards.write(memo)
     if site.address:
         sitemap.write(site)
     return failures

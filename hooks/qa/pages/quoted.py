@@ -82,7 +82,5 @@ def _figure(other: Page, cell: str, result: Result, to_root: str) -> Iterable[st
     data = figures_of(result.cells[cell])[0]
     folder = to_root + runs_folder(other.name)
     alt = html.unescape(caption.replace("`", ""))
-    yield from ("", '<figure class="qa-figure">')
-    yield figure_html(cell, 1, data, folder, alt, other.language)
-    yield from ("</figure>", "")
+    yield from ("", figure_html(cell, 1, data, folder, alt, other.language), "")
     yield from ('<p class="qa-caption" markdown="span">', caption, "</p>")

@@ -11,6 +11,7 @@ class Words:
     """What is said in one language; names in braces stand for what is filled in."""
 
     site: str
+    as_of: str
     site_in_short: str
     for_programs: str
     """Says to programs that read what they find."""
@@ -69,6 +70,7 @@ class Words:
 WORDS = {
     "zh": Words(
         site="大模型工程问答",
+        as_of="截至 {date}",
         site_in_short="大模型问答",
         for_programs="每一页都有 Markdown 文本：代码、输出和数字来自构建时的运行，图按地址给出。",
         maintainer="维护者",
@@ -154,6 +156,7 @@ WORDS = {
     ),
     "en": Words(
         site="Large-Model Engineering Q&A",
+        as_of="as of {date}",
         site_in_short="Large-Model Q&A",
         for_programs="Each page is there as Markdown: its code, outputs and numbers come from the "
         "run at build time; figures are given by their addresses.",

@@ -20,6 +20,7 @@ from qa.finish.imprint import with_imprint
 from qa.finish.languages import with_languages
 from qa.finish.line_breaks import joined
 from qa.finish.policy import known_scripts, names_charset, scripts_in, with_policy
+from qa.finish.printed import with_printed
 from qa.finish.search_index import Entry
 from qa.finish.sections import sections
 from qa.finish.tables import labelled
@@ -55,6 +56,7 @@ def finish(site: BuiltSite, memo: Memo, drawn: Drawings) -> list[Failure]:
             reason = "nothing on its built page is marked as its article, to be checked there"
             failures.append(Failure(page.subject.source, 1, reason, code="page-without-article"))
         html = with_imprint(with_head(html, site, page, cards.add(page, html)), site, page)
+        html = with_printed(html, site, page)
         html = with_languages(html, site.alternates(page), site.switch(page))
         if not names_charset(html):
             reason = "names no charset, behind which its policy would stand"

@@ -135,8 +135,14 @@ def downloads(page: Page, files: Iterable[Path], to_root: str) -> list[str]:
 
 
 def terms(page: Page, all_terms: Terms) -> list[str]:
-    out = ['<dl class="qa-terms">']
-    for identifier, term in all_terms.by_id.items():
+    """By their English names, with links to the first of each letter."""
+    listed = sorted(all_terms.by_id.items(), key=lambda item: item[1].name["en"].lower())
+    letters: dict[str, str] = {}
+    for identifier, _ in listed:
+        letters.setdefault(identifier[0].upper(), identifier)
+    links = " ".join(f'<a href="#{first}">{letter}</a>' for letter, first in letters.items())
+    out = [f'<nav class="qa-letters" aria-label="A–Z">{links}</nav>', "", '<dl class="qa-terms">']
+    for identifier, term in listed:
         names = [inert_html(html.escape(term.name[page.language]))]
         names += [
             f'<span lang="{language}">{inert_html(html.escape(name))}</span>'

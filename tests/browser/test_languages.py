@@ -17,9 +17,10 @@ def switch(page: Page, language: str) -> None:
     for part in (".md-select button", f'.md-select__link[hreflang="{language}"]'):
         box = page.locator(part).first.bounding_box()
         assert box
-        page.mouse.move(box["x"] + 5, box["y"] + 5)
+        x, y = box["x"] + 5, box["y"] + 5
+        page.mouse.move(x, y)
         page.wait_for_timeout(400)
-    page.mouse.click(box["x"] + 5, box["y"] + 5)
+    page.mouse.click(x, y)
     expect(page.locator("html")).to_have_attribute("lang", language)
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+from qa import LANGUAGES
 from qa.drawing.drawings import Drawings
 from qa.memo import Memo
 from qa.pages import related
@@ -53,10 +54,18 @@ class Site:
         return result.values if result else self.statistics
 
     def titles(self, language: str) -> dict[str, str]:
+        """Those of the pages, by name."""
+        return self._titles[language]
+
+    @cached_property
+    def _titles(self) -> dict[str, dict[str, str]]:
         # While one page is served, others may still lack a language.
         return {
-            name: versions[language].title if language in versions else name
-            for name, versions in self.pages.items()
+            language: {
+                name: versions[language].title if language in versions else name
+                for name, versions in self.pages.items()
+            }
+            for language in LANGUAGES
         }
 
     @cached_property

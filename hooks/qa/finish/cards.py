@@ -19,7 +19,7 @@ from typing import Any
 
 from qa.files import path_below
 from qa.finish.built import BuiltSite, Page
-from qa.memo import Memo
+from qa.memo import Memo, digest_of
 from qa.words import WORDS
 
 TEMPLATE = Path(__file__).with_name("card.typ")
@@ -82,12 +82,14 @@ class Cards:
 
     def write(self, memo: Memo) -> None:
         template = TEMPLATE.read_text(encoding="utf-8")
+        # Other code of this package changes no card, and to draw them takes seconds.
+        known = Memo(memo.folder, digest_of([Path(__file__), TEMPLATE]))
 
         def make(asked: tuple[Page, Picture]) -> None:
             page, picture = asked
             content = base64.b64encode(picture.content).decode()
-            parts = (template, json.dumps(_said(page, picture)), content)
-            made = memo.get("card", "\0".join(parts), lambda: _drawn(template, page, picture))
+            parts = (json.dumps(_said(page, picture)), content)
+            made = known.get("card", "\0".join(parts), lambda: _drawn(template, page, picture))
             path_below(self.site.folder, file_of(page)).write_bytes(base64.b64decode(made))
 
         with ThreadPoolExecutor() as threads:

@@ -1,4 +1,5 @@
-"""The home page shows a broken example and what the build prints: both are those of a canary."""
+"""The home page shows a broken example and what the build prints: both are those of a project that
+is made as a canary is. Other tools are not measured by it: its fault is that of failed-assertion."""
 
 from __future__ import annotations
 

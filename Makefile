@@ -66,7 +66,6 @@ docs/vendor/.installed: package-lock.json $(VENV)/.installed
 	mkdir -p docs/vendor/katex/fonts
 	cp node_modules/katex/dist/katex.min.css docs/vendor/katex/
 	cp node_modules/katex/dist/fonts/*.woff2 docs/vendor/katex/fonts/
-	cp node_modules/minisearch/dist/umd/index.js docs/vendor/minisearch.js
 	# A module does not load from a folder; a script does.
 	sed 's/^export //' node_modules/stemmer/index.js > docs/vendor/stemmer.js
 	# Figures and cards draw Chinese with it, whatever fonts the machine has.

@@ -50,7 +50,13 @@ def _language(site: Site, language: str, root: str) -> Language:
         identifier: Term((term.name["en"], term.name[language]), term.definition[language])
         for identifier, term in site.terms.by_id.items()
     }
-    return Language(language, root, subjects, terms, site.list_of_terms)
+    synonyms = [
+        (other, term.name[language])
+        for term in site.terms.by_id.values()
+        for other in dict.fromkeys([*term.name.values(), *term.aliases.get(language, ())])
+        if other != term.name[language]
+    ]
+    return Language(language, root, subjects, terms, site.list_of_terms, synonyms)
 
 
 def _faults(site: Site, page: Page, content: str) -> Iterator[Failure]:
@@ -89,6 +95,7 @@ def _subject(site: Site, page: Page) -> Subject:
         page.path,
         lambda article: _faults(site, page, article),
         about=" ".join(words),
+        aliases=tuple(page.meta.get("aliases", ())),
         boost=search.get("boost", 1),
         is_found=not search.get("exclude"),
         explains=bool(page.sources),

@@ -132,7 +132,7 @@ def test_the_index_is_the_same(sites: tuple[SampleProject, SampleProject], root:
         return json.loads(text.removeprefix("window.searchIndex = "))
 
     one, other = map(index, sites)
-    assert len(one["pages"]) == len(PAGES)
+    assert len([each for each in one["documents"] if "address" in each]) == len(PAGES)
     assert one == other
 
 

@@ -17,8 +17,8 @@ def test_each_heading_begins_a_section() -> None:
         "<h3>No anchor</h3><p>z</p>"
     )
     assert sections(article) == [
-        {"anchor": "", "title": "标题", "text": "一 & 二"},
-        {"anchor": "run", "title": "跑一遍", "text": "x y No anchor z"},
+        {"anchor": "", "title": "标题", "text": "一 & 二", "code": ""},
+        {"anchor": "run", "title": "跑一遍", "text": "x\ny\nNo anchor\nz", "code": ""},
     ]
 
 
@@ -29,8 +29,11 @@ def test_what_stands_above_the_first_title_is_a_section_of_its_own() -> None:
 @pytest.mark.parametrize(
     ("markup", "text"),
     [
-        ("<p>显<em>存</em>碎<a href='x'>片</a></p><p>two</p>", "显存碎片 two"),
-        ("<pre><code><span>a</span><span>=</span>1\n</code></pre>", "a=1"),
+        ("<p>显<em>存</em>碎<a href='x'>片</a></p><p>two</p>", "显存碎片\ntwo"),
+        ("<pre><code>no</code></pre>yes", "yes"),
+        ('<div class="qa-output"><pre>no</pre></div><div class="qa-table">no</div>yes', "yes"),
+        ('<p class="qa-about">no</p><p>yes</p><p class="qa-run">no</p>', "yes"),
+        ('<p>yes</p><h2 id="related">Related pages</h2><ul><li>no</li></ul>', "yes"),
         ("<td>a</td><td>b</td>", "a b"),
         ("a<br>b", "a b"),
         ("a<!-- no -->b", "ab"),
@@ -45,7 +48,29 @@ def test_what_stands_above_the_first_title_is_a_section_of_its_own() -> None:
     ],
 )
 def test_text(markup: str, text: str) -> None:
-    assert sections(markup) == [{"anchor": "", "title": "", "text": text}]
+    (section,) = sections(markup)
+    assert (section["anchor"], section["title"], section["text"]) == ("", "", text)
+
+
+def test_code_is_known_by_its_words() -> None:
+    code = "<pre><code><span>vllm</span> serve --max-model-len 4096\nvllm serve</code></pre>"
+    folded = f'<details class="qa-code"><summary>Code</summary>{code}</details>'
+    for markup in (code, folded):
+        (section,) = sections(f"<p>text</p>{markup}")
+        assert section["text"] == "text"
+        assert section["code"] == "vllm serve max-model-len"
+
+
+def test_an_entry_of_a_list_is_a_section() -> None:
+    markup = (
+        '<h1>T</h1><dl><dt id="a" data-entry="">A · <b>甲</b></dt><dd>first</dd></dl>'
+        '<ul><li><span id="b" data-entry="open">B?</span><small data-search-exclude>1</small></li>'
+        '<li><span id="c" data-search-exclude>C?</span></li></ul>'
+    )
+    assert [each for each in sections(markup) if "state" in each] == [
+        {"anchor": "a", "title": "A · 甲", "text": "first", "code": "", "state": ""},
+        {"anchor": "b", "title": "B?", "text": "", "code": "", "state": "open"},
+    ]
 
 
 def test_deep_nesting_is_read() -> None:
@@ -61,10 +86,10 @@ def test_a_box_that_opens_is_a_section_within_another() -> None:
         '<h2 id="b">B</h2>'
     )
     assert sections(article) == [
-        {"anchor": "", "title": "A", "text": "one five No id six"},
-        {"anchor": "box-1", "title": "Why not?", "text": "two four"},
-        {"anchor": "box-2", "title": "Inner", "text": "three"},
-        {"anchor": "b", "title": "B", "text": ""},
+        {"anchor": "", "title": "A", "text": "one\nfive\nNo id\nsix", "code": ""},
+        {"anchor": "box-1", "title": "Why not?", "text": "two\nfour", "code": ""},
+        {"anchor": "box-2", "title": "Inner", "text": "three", "code": ""},
+        {"anchor": "b", "title": "B", "text": "", "code": ""},
     ]
 
 

@@ -43,6 +43,10 @@ def index_of(folder: Path) -> Any:
     return json.loads(text.removeprefix("window.searchIndex = "))
 
 
+def pages_in(index: Any) -> list[dict[str, object]]:
+    return [each for each in index["documents"] if "address" in each]
+
+
 FILES = {
     "a/b/index.html": '<h1 id="t">标题</h1><p>cache</p>',
     "terms/index.html": "<h1>T</h1><p>cache</p>",
@@ -95,19 +99,26 @@ def test_each_page_has_a_policy(tmp_path: Path) -> None:
 def test_each_language_has_an_index_of_its_own_pages(tmp_path: Path) -> None:
     finish(site(tmp_path, FILES), Memo(tmp_path / "memo"), Drawings())
     chinese, english = index_of(tmp_path), index_of(tmp_path / "en")
-    assert chinese["pages"] == [
-        {"address": "a/b/", "title": "标题", "about": "关于", "boost": 1},
-        {"address": "terms/", "title": "T", "about": "", "boost": 1},
+    assert chinese["documents"] == [
+        {"address": "a/b/", "title": "标题", "boost": 1},
+        {"anchor": "", "title": "标题"},
+        {"address": "terms/", "title": "T", "boost": 1},
+        {"anchor": "", "title": "T"},
     ]
-    assert chinese["sections"][0] == {"page": 0, "anchor": "", "title": "标题", "text": "cache"}
-    assert [page["address"] for page in english["pages"]] == ["a/b/"]
+    # Fields: 0 to 2 of the first page, 3 to 5 of its section, and so on.
+    assert chinese["terms"] == "cache t 关于 标题"
+    assert chinese["postings"] == "4,6\n6,3\n1\n0,3"
+    assert chinese["lengths"] == [1, 1, 0, 1, 1, 0, 1, 0, 0, 1, 1, 0]
+    texts = (tmp_path / "search/texts.js").read_text(encoding="utf-8")
+    assert json.loads(texts.removeprefix("window.searchTexts = ")) == ["", "cache", "", "cache"]
+    assert [page["address"] for page in pages_in(english)] == ["a/b/"]
 
 
 def test_a_page_that_is_not_to_be_found_is_in_no_index_and_no_sitemap(tmp_path: Path) -> None:
     built = site(tmp_path, FILES)
     hidden = language("zh", "", terms=Subject(SOURCE, is_found=False))
     finish(BuiltSite(tmp_path, [hidden, built.languages[1]], ADDRESS, True), Memo(), Drawings())
-    assert [page["address"] for page in index_of(tmp_path)["pages"]] == ["a/b/"]
+    assert [page["address"] for page in pages_in(index_of(tmp_path))] == ["a/b/"]
     locations = re.findall("<loc>(.*)</loc>", (tmp_path / "sitemap.xml").read_text())
     assert locations == [f"{ADDRESS}a/b/", f"{ADDRESS}en/a/b/"]
 
@@ -121,7 +132,7 @@ def test_a_folder_without_a_server_names_every_file(tmp_path: Path) -> None:
     assert 'href="../terms.html#cache"' in html
     terms = (tmp_path / "terms.html").read_text(encoding="utf-8")
     assert '<a href="en/index.html" hreflang="en"' in terms
-    assert index_of(tmp_path)["pages"][0]["address"] == "a/b.html"
+    assert pages_in(index_of(tmp_path))[0]["address"] == "a/b.html"
     assert not (tmp_path / "sitemap.xml").exists()
 
 

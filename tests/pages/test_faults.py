@@ -218,8 +218,14 @@ def test_terms_are_rendered_with_anchors_in_both_languages(docs: Path) -> None:
         language: "\n".join(lists.terms(page(docs, "# T\n", "terms", language), glossary))
         for language in ("zh", "en")
     }
-    assert '<dt id="kv-cache">键值缓存 · <span lang="en">KV cache</span></dt>' in rendered["zh"]
-    assert '<dt id="kv-cache">KV cache · <span lang="zh">键值缓存</span></dt>' in rendered["en"]
+    assert (
+        '<dt id="kv-cache" data-entry="">键值缓存 · <span lang="en">KV cache</span></dt>'
+        in rendered["zh"]
+    )
+    assert (
+        '<dt id="kv-cache" data-entry="">KV cache · <span lang="zh">键值缓存</span></dt>'
+        in rendered["en"]
+    )
     assert "<dd>Keys &amp; values.</dd>" in rendered["en"]
 
 
@@ -236,6 +242,22 @@ def test_terms_are_rendered_with_anchors_in_both_languages(docs: Path) -> None:
             "  en: token\n  defintion: x",
             '6: an entry of terms has an unknown key "defintion"; did you mean "definition"?',
         ),
+        (
+            "  en: token",
+            "  en: token\n  aliases: {common: [Kv Cache]}",
+            '6: alias "Kv Cache" is the name of the term "KV cache": leave it out',
+        ),
+        (
+            "  en: token",
+            "  en: token\n  aliases: {zh: [一, 一]}",
+            '6: alias "一" of "token" is one of "token" too',
+        ),
+        (
+            "  en: token",
+            "  en: token\n  aliases: {fr: [x]}",
+            '6: aliases has an unknown key "fr"',
+        ),
+        ("  en: token", "  en: token\n  aliases: {en: ['']}", "6: an entry of en is empty"),
         ("  en: token", "  en: token\n  en: x", '6: no YAML: "en" stands twice'),
         ("  en: token", "  en: [token", "6: no YAML: expected ',' or ']', but got ':'"),
         (TERMS, "terms: 1", "1: terms is no list"),

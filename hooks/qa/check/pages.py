@@ -31,6 +31,8 @@ HEADER = {
     "tags?": [str],
     "level?": str,
     "labels?": FORMS["labels"],
+    # What readers type who mean this page, and no term of it.
+    "aliases?": [str],
     # Why the page is longer than its readers would like, by what is long.
     "over?": {"lead?": str, "han?": str, "code?": str},
     "search?": {"boost?": object, "exclude?": True},
@@ -50,7 +52,7 @@ INCLUDE_LIKE = re.compile(r"(?<!\S);*-+8<-+(?!\S)")
 
 def check_header(page: Page, terms: Terms) -> Iterator[Failure]:
     for key, value in page.meta.items():
-        if key == "labels":
+        if key in ("labels", "aliases"):
             continue  # no theme sees them
         # Themes put it into attributes and elements of the page's head as it is.
         text = " ".join(map(str, value)) if isinstance(value, list) else str(value)

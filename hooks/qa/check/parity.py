@@ -15,7 +15,8 @@ from qa.failures import Failure
 from qa.pages.page import Page, Value
 
 SAME = ("sources", "level", "tags")
-"""Keys of the front matter that do not depend on the language."""
+BOTH = ("aliases",)
+"""Keys of the front matter that do not depend on the language, and those that stand in all."""
 
 
 def check_pairs_of_languages(pages: dict[str, dict[str, Page]], docs: Path) -> Iterator[Failure]:
@@ -48,6 +49,7 @@ def _check_same_order(source: Page, other: Page) -> Iterator[Failure]:
     def parts(page: Page) -> dict[str, list[tuple[str, int]]]:
         return {
             **{key: [(_shown(page.meta.get(key, "")), page.meta_line(key))] for key in SAME},
+            **{k: [("some" if k in page.meta else "none", page.meta_line(k))] for k in BOTH},
             "section": [(f"{'#' * s.level} {s.anchor}", s.line) for s in page.sections],
             "cell": [(f.options.get("name", ""), f.line) for f in page.cells],
             "fence": [(f.language, f.line) for f in page.fences],

@@ -16,17 +16,23 @@ MISSING = "404.html"
 """What hosts show in place of a page that is not there, one in the folder of each language."""
 
 
+Synonym = tuple[str, str]
+"""What readers type, and the name of the term that they mean."""
+
+
 @dataclass(frozen=True)
 class Subject:
     """What the HTML of a page does not say of it: the file that its author edits, which from the
     project's root is `file`, words by which readers may look for it and that need not stand on it,
-    how much it counts beside other finds, whether it is found at all, and whether its terms are
-    explained, as those of an answer are. `dates` are when it came and when it last changed, if that
-    is known, in ISO 8601. `check` looks for faults in its article."""
+    what else they type who mean it, how much it counts beside other finds, whether it is found at
+    all, and whether its terms are explained, as those of an answer are. `dates` are when it came
+    and when it last changed, if that is known, in ISO 8601. `check` looks for faults in its
+    article."""
 
     source: Path
     check: Callable[[str], Iterable[Failure]] = lambda _: ()
     about: str = ""
+    aliases: tuple[str, ...] = ()
     boost: float = 1
     is_found: bool = True
     explains: bool = False
@@ -47,6 +53,7 @@ class Language:
     subjects: Mapping[str, Subject]
     terms: Mapping[str, Term]
     list_of_terms: str | None
+    synonyms: Sequence[Synonym] = ()
 
     def name_of(self, file: str) -> str | None:
         """The page that a file shows: generators write `a.html` or `a/index.html` for `a`."""

@@ -62,8 +62,9 @@ def finish(site: BuiltSite, memo: Memo, drawn: Drawings) -> list[Failure]:
             reason = "names no charset, behind which its policy would stand"
             failures.append(Failure(path, 1, reason, code="page-without-charset"))
         path_below(site.folder, page.path).write_text(with_policy(html, known), encoding="utf-8")
-    for root, found in entries.items():
-        search_index.write(site.folder / root, found)
+    for language in site.languages:
+        root = site.folder / language.root
+        search_index.write(root, entries[language.root], language.synonyms, memo)
     cards.write(memo)
     if site.address:
         sitemap.write(site)

@@ -149,7 +149,7 @@ def terms(page: Page, all_terms: Terms) -> list[str]:
             for language, name in term.name.items()
             if language != page.language
         ]
-        out.append(f'<dt id="{identifier}">{" · ".join(names)}</dt>')
+        out.append(f'<dt id="{identifier}" data-entry="">{" · ".join(names)}</dt>')
         out.append(f"<dd>{inert_html(html.escape(term.definition[page.language]))}</dd>")
     return [*out, "</dl>", ""]
 

@@ -123,6 +123,7 @@ def test_what_is_too_long_needs_a_reason(
 ) -> None:
     section = f"## {WORDS[language].sections['do-this']}"
     text = project.PAGE.format(**project.WORDS[language]).replace(section, f"{more}\n{section}")
-    assert found(tmp_path / "without", text, language) == [f"{line_of(text, '# ')} length"]
+    title = line_of(text, "!!!") - 2
+    assert found(tmp_path / "without", text, language) == [f"{title} length"]
     reasoned = text.replace("sources:", f"over: {{{key}: it must be}}\nsources:")
     assert found(tmp_path / "with", reasoned, language) == []

@@ -148,7 +148,7 @@ def test_one_that_takes_too_much_does_not_take_the_others_with_it(
         "diagram", "flowchart TD\n" + "\n".join(f"  A{n} --> B{n}" for n in range(900))
     )
     if limit == "time":
-        monkeypatch.setattr(drawings, "SECONDS", 3)
+        monkeypatch.setattr(drawings, "SECONDS", 6)
         monkeypatch.setattr(drawings, "SECONDS_EACH", 0)
     else:
         monkeypatch.setattr(drawings, "MEBIBYTES", 40)

@@ -27,7 +27,8 @@ def check(path: Path, value: object, form: object, what: str, line: int = 1) -> 
         if isinstance(value, Record):
             yield from _check_keys(path, value, form, what)
         else:
-            yield Failure(path, line, f"{what} is no mapping with {_names(form)}", code="form")
+            names = _names(form) and f" with {_names(form)}"
+            yield Failure(path, line, f"{what} is no mapping{names}", code="form")
     elif isinstance(form, list):
         if isinstance(value, list):
             for item in value:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from time import perf_counter
 
 import pytest
 
+from qa.failures import Failures
+from qa.pages import page
 from qa.pages.labels import Labels, holds_english, texts
 from qa.run.inside.safe import HTML, SVG, TEXT, checked
 
@@ -122,3 +125,22 @@ def test_any_text_takes_time_in_proportion(text: str) -> None:
             labels.is_foreign(each)
         labels.put(data)
     assert perf_counter() - begin < 2
+
+
+@pytest.mark.parametrize(
+    ("labels", "line"),
+    [("", 3), ("loss", 3), ("[loss]", 3), ("\n  loss: 1", 4), ("\n  a: b\n  loss: ''", 5),
+     ("\n  loss: {a: b}", 4), ("\n  loss: 损失\n  loss: 损", 5)],
+)  # fmt: skip
+def test_labels_of_another_form(tmp_path: Path, labels: str, line: int) -> None:
+    path = tmp_path / "page.md"
+    path.write_text(f"---\ndescription: x\nlabels: {labels}\n---\n# X\n", encoding="utf-8")
+    with pytest.raises(Failures) as error:
+        page.read(path, "zh", "page")
+    assert [failure.line for failure in error.value.failures] == [line]
+
+
+def test_a_page_in_english_may_have_labels_for_chinese() -> None:
+    labels = Labels("en", {"损失": "loss", "甲": "甲"})
+    assert labels.put({HTML: "<p>损失</p>"}) == {HTML: "<p>loss</p>"}
+    assert labels.find("甲") and labels.is_foreign("乙") and not labels.is_foreign("words")

@@ -29,7 +29,7 @@ def check(page: Page, notebook: Notebook | None, result: Result | None) -> Itera
         elif text not in seen and labels.is_foreign(text):
             yield _without_label(page, text, fence)
         seen.add(text)
-    for text in labels.texts.keys() - used:
+    for text in _written(page) & labels.texts.keys() - used:
         reason = f'label "{text}": no figure or table of this page holds this text'
         yield Failure(page.path, _line(page, text), reason, code="label-unused")
 
@@ -42,6 +42,14 @@ def _check_form(page: Page) -> Iterator[Failure]:
         elif not is_printable(label):
             reason = f'label "{text}": holds a character that nobody sees'
             yield Failure(page.path, _line(page, text), reason, code="label-form")
+    for text in _written(page) - page.labels.texts.keys():
+        reason = f'label "{text}": YAML takes it for no text: write it in quotes'
+        yield Failure(page.path, _line(page, text), reason, code="label-form")
+
+
+def _written(page: Page) -> set[str]:
+    """The texts as they stand in the front matter; YAML reads some, such as `yes`, as others."""
+    return set(page.meta[KEY].lines) if KEY in page.meta else set()
 
 
 def _line(page: Page, text: str) -> int:

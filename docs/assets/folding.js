@@ -27,15 +27,14 @@
     } catch {
       return
     }
-    if (!target) return
-    const closed = []
-    for (let at = target; at; at = at.parentElement) {
-      if (at.matches("details:not([open])")) closed.push(at)
-    }
     // A number leads to a cell: what computed it is seen.
-    if (target.matches(".qa-cell")) closed.push(...target.querySelectorAll("details.qa-code"))
-    for (const details of closed) details.open = true
-    if (closed.length) target.scrollIntoView()
+    const code = target?.matches(".qa-cell") ? [...target.querySelectorAll("details.qa-code")] : []
+    for (let at = target?.closest("details"); at; at = at.parentElement.closest("details")) {
+      code.push(at)
+    }
+    for (const details of code) details.open = true
+    // A browser may open them too, and then stays where it was.
+    if (code.length) target.scrollIntoView()
   }
 
   const place = document.querySelector("p.qa-unfold")

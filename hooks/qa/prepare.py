@@ -18,6 +18,7 @@ from qa.check import (
     languages,
     links,
     markdown,
+    outline,
     parity,
     quoted,
     unused_files,
@@ -280,6 +281,8 @@ def _check_notebooks_and_pages(
         path = project.notebooks / f"{page.name}.py"
         book, result = site.notebooks.get(page.name), site.results.get(page.name)
         failures += labels.check(page, book, result)
+        if page.sources:
+            failures += outline.check(page, book, site.includes)
         if book:
             failures += checks.check_cells(page, book, result)
             if result:

@@ -121,9 +121,9 @@ def test_length_of_the_lead(tmp_path: Path, language: str, lead: str, fits: bool
 def test_what_is_too_long_needs_a_reason(
     tmp_path: Path, key: str, language: str, more: str
 ) -> None:
-    section = f"## {WORDS[language].sections['do-this']}"
-    text = project.PAGE.format(**project.WORDS[language]).replace(section, f"{more}\n{section}")
-    title = line_of(text, "!!!") - 2
+    section, words = f"## {WORDS[language].sections['do-this']}", project.WORDS[language]
+    text = project.PAGE.format(**words).replace(section, f"{more}\n{section}")
+    title = line_of(text, f"# {words['title']}")
     assert found(tmp_path / "without", text, language) == [f"{title} length"]
     reasoned = text.replace("sources:", f"over: {{{key}: it must be}}\nsources:")
     assert found(tmp_path / "with", reasoned, language) == []

@@ -416,6 +416,16 @@ def test_code_that_differs_between_languages(
     assert code_faults(docs, language, zh, en) == [reason]
 
 
+def test_code_that_is_folded_in_one_language_only(docs: Path) -> None:
+    text = "# T\n\n``` python{}\nx = 1\n```\n"
+    versions = {
+        "zh": page(docs, text.format(" open"), language="zh"),
+        "en": page(docs, text.format("")),
+    }
+    found = parity.check_pairs_of_languages({"training/sum": versions}, docs)
+    assert lines(found) == ['3: fence "python" where zh has "python open"']
+
+
 def test_a_value_that_is_no_scalar(docs: Path) -> None:
     asked = page(docs, "{{ total }} {{ rows }}\n{{ frame:.2f }} {{ x }}\n")
     kinds = {"rows": "list", "frame": "OrderedDict"}

@@ -52,7 +52,7 @@ def _check_same_order(source: Page, other: Page) -> Iterator[Failure]:
             **{k: [("some" if k in page.meta else "none", page.meta_line(k))] for k in BOTH},
             "section": [(f"{'#' * s.level} {s.anchor}", s.line) for s in page.sections],
             "cell": [(f.options.get("name", ""), f.line) for f in page.cells],
-            "fence": [(f.language, f.line) for f in page.fences],
+            "fence": [(f.language + " open" * ("open" in f.options), f.line) for f in page.fences],
         }
 
     ours, theirs = parts(source), parts(other)

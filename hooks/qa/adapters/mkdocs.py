@@ -135,7 +135,8 @@ class Build:
         for name in ("search/search_index.json", "sitemap.xml.gz"):
             (folder / name).unlink(missing_ok=True)
         site_files.write(self.site, folder)
-        for_programs.write(self.site, folder, address)
+        if not self.only:  # others were not checked, and may not be written
+            for_programs.write(self.site, folder, address)
         # Without i18n the languages lie as they do in docs/.
         is_rooted = "i18n" in config.plugins
         roots = {each: root_of(each) if is_rooted else f"{each}/" for each in LANGUAGES}

@@ -1,9 +1,9 @@
 """What readers search: one index a language, as scripts, which also load from a folder.
 
 The index is ready as it is: postings stay text until a query asks for them, so that a phone has
-nothing to build. Measured with 4 times slower a processor, MiniSearch took 2.9 s to build the
-Chinese index and 1.3 s to load its own stored form; this takes a tenth of that. How it is read and
-searched is in docs/assets/search/.
+nothing to build. With a processor 4 times slower, MiniSearch needed 4.5 s from the click until the
+Chinese index was built, its own stored form about half of that and twice the bytes; this needs half
+a second. How it is read and searched is in docs/assets/search/.
 """
 
 from __future__ import annotations

@@ -7,7 +7,8 @@ from functools import cache
 from pathlib import Path
 
 DICTIONARIES = Path(__file__).resolve().parents[3] / "node_modules/opencc-js/dist/esm-lib/dict"
-"""Those of OpenCC; a site is built without them, and its index then knows no traditional form."""
+"""Those of OpenCC (Apache-2.0). A site can be built without them; its search then knows no
+traditional forms."""
 
 
 def forms(known: Set[str]) -> dict[str, str]:

@@ -154,10 +154,13 @@ def test_a_code_block_is_copied_as_it_stands_in_the_notebook(page: Page, address
     name = "training/overfitting"
     book = notebooks.read(ROOT / "notebooks" / f"{name}.py")
     page.goto(f"{address}{name}/")
-    block = page.locator(".qa-cell:has(> .highlight button)").first
+    block = page.locator(".qa-cell:has(> details:not([open]))").first
+    block = page.locator(f"#{block.get_attribute('id')}")
     identity = (block.get_attribute("id") or "").removeprefix("cell-")
-    block.locator(".highlight").first.hover()
-    block.get_by_role("button").first.click()
+    code = block.locator("details.qa-code")
+    code.locator("summary").click()
+    code.locator(".highlight").hover()
+    code.get_by_role("button").first.click()
     expect(page.locator(".md-dialog")).to_be_visible()
     cell = book.cell(identity)
     assert cell is not None
@@ -274,7 +277,7 @@ def test_a_page_names_its_level_terms_and_neighbours(
 ) -> None:
     for name in PAGES:
         page.goto(f"{address}{LANGUAGES[language]}{name}/")
-        about = page.locator(".qa-about")
+        about = page.locator(".qa-about + .qa-about")
         expect(about.locator("span")).to_have_text(re.compile("难度|Level"))
         assert about.get_by_role("link").count() >= 4
         assert page.locator("#related + ul a").count() >= 1

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from qa.finish.boxes import with_names
+from qa.finish.names import with_names
 from qa.finish.sections import sections
 
 
@@ -101,3 +101,9 @@ def test_boxes_get_names_and_folded_code_none() -> None:
     named = with_names(text)
     assert re.findall(r'<details[^>]*id="([^"]*)"', named) == ["box-1", "box-2"]
     assert code in named
+
+
+def test_each_listing_has_a_name_of_its_own() -> None:
+    text = '<div class="language-python highlight"></div><div class="no-copy highlight"></div>'
+    assert re.findall(r'id="([^"]*)"', with_names(text)) == ["listing-1", "listing-2"]
+    assert with_names('<div class="highlighted"></div>') == '<div class="highlighted"></div>'

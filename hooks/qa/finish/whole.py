@@ -12,13 +12,13 @@ from qa.failures import Failure
 from qa.files import path_below
 from qa.finish import drawings, search_index, sitemap
 from qa.finish.addresses import relative
-from qa.finish.boxes import with_names
 from qa.finish.built import BuiltSite, Page, Subject
 from qa.finish.cards import Cards
 from qa.finish.head import with_head
 from qa.finish.imprint import with_imprint
 from qa.finish.languages import with_languages
 from qa.finish.line_breaks import joined
+from qa.finish.names import with_names
 from qa.finish.policy import known_scripts, names_charset, scripts_in, with_policy
 from qa.finish.printed import with_printed
 from qa.finish.search_index import Entry

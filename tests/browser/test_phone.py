@@ -160,7 +160,8 @@ def test_nothing_moves_when_it_comes_near(phone: Page, address: str, language: s
     phone.evaluate("document.fonts.ready")
     height = phone.evaluate("document.body.scrollHeight")
     see_all(phone)
-    assert phone.evaluate("document.body.scrollHeight") == height
+    # The sizes of a figure are whole numbers until it has arrived.
+    assert abs(phone.evaluate("document.body.scrollHeight") - height) <= 2
 
 
 @pytest.mark.parametrize("anchor", ["limits", "references"])

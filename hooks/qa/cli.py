@@ -22,25 +22,7 @@ from qa.run.twice import run_again
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="qa", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True)
-    for name, summary in (
-        ("check", "find every fault that a build finds, and leave the site as it is"),
-        ("run", "run notebooks and show their outputs"),
-        ("sync", "write the .ipynb of each .py"),
-        ("mutate", "break notebooks as their mutants.toml say, and show what is not caught"),
-    ):
-        command = commands.add_parser(name, help=summary)
-        if name != "check":
-            command.add_argument("names", nargs="*", metavar="theme/slug", help="default: all")
-        if name == "run":
-            shard = "run the I-th of N parts of all examples, and print no outputs"
-            command.add_argument("--shard", type=_shard, metavar="I/N", help=shard)
-            twice = "run them a second time, and print what differs instead of outputs"
-            command.add_argument("--twice", action="store_true", help=twice)
-        if name == "mutate":
-            explore = "plant faults of its own instead, and list those that nothing noticed"
-            command.add_argument("--explore", action="store_true", help=explore)
+    parser = _parser()
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     project = Project(Path.cwd())
@@ -72,6 +54,29 @@ def main(arguments: list[str] | None = None) -> int:
         )
         return 1
     return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="qa", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name, summary in (
+        ("check", "find every fault that a build finds, and leave the site as it is"),
+        ("run", "run notebooks and show their outputs"),
+        ("sync", "write the .ipynb of each .py"),
+        ("mutate", "break notebooks as their mutants.toml say, and show what is not caught"),
+    ):
+        command = commands.add_parser(name, help=summary)
+        if name != "check":
+            command.add_argument("names", nargs="*", metavar="theme/slug", help="default: all")
+        if name == "run":
+            shard = "run the I-th of N parts of all examples, and print no outputs"
+            command.add_argument("--shard", type=_shard, metavar="I/N", help=shard)
+            twice = "run them a second time, and print what differs instead of outputs"
+            command.add_argument("--twice", action="store_true", help=twice)
+        if name == "mutate":
+            explore = "plant faults of its own instead, and list those that nothing noticed"
+            command.add_argument("--explore", action="store_true", help=explore)
+    return parser
 
 
 def _check(project: Project) -> int:

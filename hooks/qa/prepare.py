@@ -91,7 +91,10 @@ def prepare(project: Project, only: str = "", sync: bool = False) -> Site:
     )
     failures += faults
     failures += _check_site(project, site)
-    failures += _check_notebooks_and_pages(project, site, checked)
+    failures += _check_notebooks(project, site)
+    for page in checked:
+        if page.lines:
+            failures += _check_page(project, site, page)
     if only:
         if only in books:
             warm_up(books[only], project.cache)
@@ -252,14 +255,8 @@ def _with_pages(
     return out
 
 
-def _check_notebooks_and_pages(
-    project: Project, site: Site, everything: list[Page]
-) -> list[Failure]:
-    failures: list[Failure] = []
-    book: Notebook | None
-    verdicts = Verdicts(project.memo)
-    known = {path.with_suffix("") for path in notebooks.find(project.notebooks)}
-    failures += unused_files.find(project.notebooks, site.notebooks.values())
+def _check_notebooks(project: Project, site: Site) -> list[Failure]:
+    failures = list(unused_files.find(project.notebooks, site.notebooks.values()))
     for name, book in site.notebooks.items():
         if name not in site.pages:
             reason = f"no page shows this notebook: write docs/{LANGUAGES[0]}/{name}.md"
@@ -267,37 +264,29 @@ def _check_notebooks_and_pages(
         planted = _gather(failures, mutants.read, book) or []
         for page in site.pages.get(name, {}).values():
             failures += check_mutants.check(planted, page)
-    for page in everything:
-        if not page.lines:
-            continue
-        failures += markdown.check(page, verdicts)
-        failures += languages.check(page)
-        failures += checks.check_header(page, site.terms)
-        failures += checks.check_fences(page, site.corpus)
-        failures += quoted.check(page, site.pages, site.results)
-        failures += checks.check_anchors(page)
-        failures += checks.check_includes(page)
-        failures += links.check_links(page, site.by_path, project.docs, site.terms)
-        path = project.notebooks / f"{page.name}.py"
-        book, result = site.notebooks.get(page.name), site.results.get(page.name)
-        failures += labels.check(page, book, result)
-        if page.sources:
-            failures += outline.check(page, book, site.includes)
-        if book:
-            failures += checks.check_cells(page, book, result)
-            if result:
-                failures += checks.check_values(page, result.values, path.name, result.kinds)
-        elif page.sources or page.cells:
-            if path.with_suffix("") not in known:
-                relative = path.relative_to(project.root)
-                failures.append(
-                    Failure(
-                        page.path,
-                        1,
-                        f"has no notebook: write {relative}",
-                        code="page-without-notebook",
-                    )
-                )
-        else:
-            failures += checks.check_values(page, site.statistics, "the build")
     return failures
+
+
+def _check_page(project: Project, site: Site, page: Page) -> Iterator[Failure]:
+    book, result = site.notebooks.get(page.name), site.results.get(page.name)
+    yield from markdown.check(page, Verdicts(project.memo))
+    yield from languages.check(page)
+    yield from checks.check_header(page, site.terms)
+    yield from checks.check_fences(page, site.corpus)
+    yield from quoted.check(page, site.pages, site.results)
+    yield from checks.check_anchors(page)
+    yield from checks.check_includes(page)
+    yield from links.check_links(page, site.by_path, project.docs, site.terms)
+    yield from labels.check(page, book, result)
+    if page.sources:
+        yield from outline.check(page, book, site.includes)
+    path = project.notebooks / f"{page.name}.py"
+    if book:
+        yield from checks.check_cells(page, book, result)
+        if result:
+            yield from checks.check_values(page, result.values, path.name, result.kinds)
+    elif not page.sources and not page.cells:
+        yield from checks.check_values(page, site.statistics, "the build")
+    elif path not in notebooks.find(project.notebooks):
+        reason = f"has no notebook: write {path.relative_to(project.root)}"
+        yield Failure(page.path, 1, reason, code="page-without-notebook")

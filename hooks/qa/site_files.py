@@ -75,5 +75,4 @@ def _write_figures(target: Path, page: Page, result: Result) -> None:
     """In the page's language, where the rendered page expects them."""
     for cell, ran in result.cells.items():
         for file in figure_files(cell, ran, page.labels):
-            path = path_below(target, f"{runs_folder(page.name)}/{file.name}")
-            path.write_bytes(file.content)
+            path_below(target, f"{runs_folder(page.name)}/{file.name}").write_bytes(file.content)

@@ -109,6 +109,10 @@ def test_what_is_printed_is_read_as_it_was_printed(sample: SampleProject) -> Non
     assert "a-token-of-the-builder" not in html
 
 
+def one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
 def test_html_and_values_of_a_run_are_no_markup(sample: SampleProject) -> None:
     """Fence marks inside of a table, a caption, a heading and an alternative text."""
     values = {f"v{number}": text for number, text in enumerate(TEXTS)}
@@ -119,6 +123,8 @@ def test_html_and_values_of_a_run_are_no_markup(sample: SampleProject) -> None:
         for name in values
     )
     sample.replace(NOTEBOOK, 'print("total", total)', shown)
+    same = "".join(f"{json.dumps(text)}: {json.dumps(text)}, " for text in map(one_line, TEXTS))
+    sample.replace("docs/zh/training/sum.md", "labels: {", f"labels: {{{same}")
     words = " ".join(f"{{{{ {name} }}}}" for name in values)
     for page in ("docs/zh/training/sum.md", "docs/en/training/sum.md"):
         sample.replace(page, " {{ total }}\n", f" {{{{ total }}}} {words}\n")

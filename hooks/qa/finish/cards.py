@@ -119,11 +119,13 @@ def _drawn(template: str, page: Page, picture: Picture) -> str:
     import typst
     from PIL import Image
 
-    with tempfile.TemporaryDirectory() as folder:
-        main = Path(folder, "card.typ")
-        main.write_text(template, encoding="utf-8")
-        main.with_suffix(".json").write_text(json.dumps(_said(page, picture)), encoding="utf-8")
-        main.with_name(f"picture.{picture.kind}").write_bytes(picture.content)
+    with tempfile.TemporaryDirectory() as name:
+        folder, said = Path(name), json.dumps(_said(page, picture))
+        main = path_below(folder, "card.typ")
+        path_below(folder, main.name).write_text(template, encoding="utf-8")
+        path_below(folder, "card.json").write_text(said, encoding="utf-8")
+        if picture != NO_PICTURE:
+            path_below(folder, f"picture.{picture.kind}").write_bytes(picture.content)
         try:
             png = typst.compile(str(main), format="png", ppi=72, font_paths=_fonts())
         except typst.TypstError:

@@ -25,8 +25,7 @@ img { max-width: 100%; }
 
 def write(edition: Edition, chapters: str, cover: Path, target: Path, work: Path) -> None:
     """`chapters` is HTML. Raises CalledProcessError if pandoc fails."""
-    style = path_below(work, "style.css")
-    style.write_text(STYLE, encoding="utf-8")
+    path_below(work, "style.css").write_text(STYLE, encoding="utf-8")
     metadata = {
         "title": edition.title,
         # Pandoc knows the words of Chinese by its script.
@@ -45,7 +44,7 @@ def write(edition: Edition, chapters: str, cover: Path, target: Path, work: Path
         "--toc",
         "--toc-depth=3",
         "--split-level=2",
-        f"--css={style.name}",
+        "--css=style.css",
         f"--epub-cover-image={cover.resolve()}",
         *(f"--metadata={key}:{value}" for key, value in metadata.items() if value),
     )

@@ -35,9 +35,9 @@ def write(edition: Edition, chapters: str, target: Path, work: Path) -> None:
     _lay_out(edition, work)
     boxes = f"--lua-filter={BOXES}"
     text = pandoc.convert(edition.preface + chapters, work, "--to=typst", "--wrap=none", boxes)
-    book = path_below(work, TEMPLATE.name)
-    book.write_text(TEMPLATE.read_text(encoding="utf-8") + text, encoding="utf-8")
-    typst.compile(book, root=work, output=target, font_paths=[FONTS])
+    text = TEMPLATE.read_text(encoding="utf-8") + text
+    path_below(work, TEMPLATE.name).write_text(text, encoding="utf-8")
+    typst.compile(work / TEMPLATE.name, root=work, output=target, font_paths=[FONTS])
 
 
 def _lay_out(edition: Edition, work: Path) -> None:

@@ -39,7 +39,7 @@ window.qaSearch = {}
     }
     dialog.ariaBusy = false
     // What results quote can come later than the results.
-    if (ready) load(root.dataset.texts).then(() => qaSearch.show(), () => {})
+    if (ready) load(root.dataset.texts).then(() => qaSearch.composing || qaSearch.show(), () => {})
   }
 
   function open() {
@@ -49,6 +49,9 @@ window.qaSearch = {}
     ready ??= prepare()
   }
 
+  // A word may be begun before the rest is loaded.
+  input.addEventListener("compositionstart", () => (qaSearch.composing = true))
+  input.addEventListener("compositionend", () => (qaSearch.composing = false))
   root.querySelector(".qa-search__open").addEventListener("click", open)
   dialog.addEventListener("click", (event) => {
     if (event.target.closest("[data-retry]")) open()

@@ -53,8 +53,8 @@ CONTRASTS = """svg => {
 def test_they_show_without_scripts(browser: Browser, address: str) -> None:
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
-    page.goto(f"{address}training/evaluation/")
-    expect(page.locator("article .qa-diagram svg[role=img][aria-label]")).to_be_visible()
+    page.goto(f"{address}training/overfitting/")
+    expect(page.locator("article .qa-diagram svg[role=img][aria-label]").first).to_be_visible()
     formulas = page.locator("article .arithmatex")
     assert formulas.count() == page.locator("article .arithmatex .katex-html").count() > 0
     expect(formulas.first.locator(".katex-html")).to_be_visible()

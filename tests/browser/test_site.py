@@ -110,6 +110,7 @@ def test_figures_diagrams_and_mathematics_are_drawn(
     failed: list[str] = []
     page.on("response", lambda r: failed.append(r.url) if r.status >= 400 else None)
     page.goto(f"{address}{LANGUAGES[language]}{name}/")
+    page.evaluate("document.querySelectorAll('details').forEach(each => (each.open = true))")
     see_all(page)
     images = page.locator("article img:visible")
     for image in images.all():
@@ -186,7 +187,7 @@ def test_a_document_page_lists_all_its_questions(page: Page, address: str) -> No
 @pytest.mark.parametrize("how", ["pointer", "keyboard"])
 def test_a_term_is_explained_where_it_is_first_used(page: Page, address: str, how: str) -> None:
     page.goto(f"{address}en/serving/concurrency/")
-    term = page.locator(".qa-term", has_text="circuit breaker")
+    term = page.locator(".qa-term", has_text="inter-token latency")
     expect(term).to_have_count(1)
     definition = term.get_attribute("title") or ""
     assert len(definition) > 20
@@ -197,7 +198,7 @@ def test_a_term_is_explained_where_it_is_first_used(page: Page, address: str, ho
     page.keyboard.press("Escape")
     expect(tooltip).to_be_hidden()
     term.click()
-    page.wait_for_url(f"{address}en/terms/#circuit-breaker")
+    page.wait_for_url(f"{address}en/terms/#inter-token-latency")
 
 
 def test_questions_are_filtered(page: Page, address: str) -> None:

@@ -67,7 +67,7 @@ def test_the_folder_works_in_a_browser(page: Page, folder: Path, language: str) 
     page.keyboard.press("/")
     page.locator(".qa-search input").fill("circuit breaker" if language == "en" else "熔断器")
     page.locator(".qa-search li > a").first.click()
-    page.wait_for_url("**/serving/concurrency.html")
+    page.wait_for_url("**/serving/concurrency.html*")
     page.locator(".qa-diagram").first.scroll_into_view_if_needed()
     expect(page.locator(".qa-diagram svg").first).to_be_visible()
     assert page.locator("article .katex").count() == page.locator("article .arithmatex").count() > 0
@@ -77,7 +77,7 @@ def test_the_folder_works_in_a_browser(page: Page, folder: Path, language: str) 
     page.locator(".md-select button").first.hover()
     page.locator(f'.md-select__link[hreflang="{other}"]').click()
     expect(page.locator("html")).to_have_attribute("lang", other)
-    assert page.url.endswith("serving/concurrency.html")
+    assert "/serving/concurrency.html" in page.url
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

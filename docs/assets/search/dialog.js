@@ -107,6 +107,7 @@ window.qaSearch.start = (root) => {
   }
 
   function update() {
+    if (window.qaSearch.composing) return
     show()
     clearTimeout(waiting)
     waiting = setTimeout(() => write(input.value.trim()), PAUSE)
@@ -118,7 +119,7 @@ window.qaSearch.start = (root) => {
     stops[(Math.max(at, 0) + by + stops.length) % stops.length].focus()
   }
 
-  input.addEventListener("input", (event) => event.isComposing || update())
+  input.addEventListener("input", update)
   input.addEventListener("compositionend", update)
   dialog.addEventListener("close", () => write(""))
   dialog.addEventListener("click", (event) => {

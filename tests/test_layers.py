@@ -29,7 +29,7 @@ ROOMS = {
     "qa.for_programs": {*SITE, "qa.rendering"},
     "qa.finishing": {*SITE, "qa.finish"},
     "qa.adapters": {*BASE, "qa.site", "qa.finish", *MADE, "mkdocs", "zensical"},
-    "qa.offline": {*BASE, "qa.adapters"},
+    "qa.offline": {*BASE, "qa.drawing", "qa.adapters"},
     "qa.cli": {*SITE, "qa.prepare", "qa.adapters"},
     "main": {"qa.adapters", "mkdocs"},
 }

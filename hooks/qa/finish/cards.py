@@ -7,7 +7,6 @@ import base64
 import json
 import posixpath
 import re
-import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+from qa.drawing.printed import DIAGRAM, FONTS, standing_alone
 from qa.files import path_below
 from qa.finish.built import BuiltSite, Page
 from qa.memo import Memo, digest_of
@@ -25,12 +25,8 @@ from qa.words import WORDS
 TEMPLATE = Path(__file__).with_name("card.typ")
 FOLDER = "cards"
 STYLE = "assets/diagrams.css"
-FONTS = Path(sys.prefix, "share/fonts")
-"""Where the Makefile puts a Chinese one; that of a system does as well."""
 FIGURE = re.compile(r'<img src="([^"#]+)(?:#only-light)?"[^>]*>')
-DIAGRAM = re.compile(r'<div class="qa-diagram">(<svg\b.*?</svg>)</div>', re.DOTALL)
 VIEW_BOX = re.compile(r'viewBox="\S+ \S+ (\S+) (\S+)"')
-VARIABLE = re.compile(r"var\(--[\w-]+, ?([^()]*)\)")
 TALLEST = 0.8
 """Of a diagram's width: in a taller one no word could be read."""
 COLOURS = 128
@@ -57,9 +53,7 @@ def picture_of(article: str, folder: Path, place: str, style: str) -> Picture:
     for match in DIAGRAM.finditer(article):
         box = VIEW_BOX.search(match[1])
         if box and float(box[2]) <= TALLEST * float(box[1]):
-            rules = VARIABLE.sub(r"\1", style).replace(".qa-diagram ", "")
-            opened = match[1].replace("<svg", '<svg xmlns="http://www.w3.org/2000/svg"', 1)
-            return Picture("svg", opened.replace(">", f"><style>{rules}</style>", 1).encode())
+            return Picture("svg", standing_alone(match[1], style).encode())
     return NO_PICTURE
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import posixpath
-import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from lxml import html
 from lxml.html import HtmlElement
 from PIL import Image
 
+from qa.drawing.printed import DIAGRAM, standing_alone
 from qa.failures import Failure, Failures
 from qa.files import path_below
 
@@ -24,10 +24,6 @@ LEFT_OUT = (
     " | //img[contains(@src, '#only-dark')]"
     " | //iframe | //video | //audio | //source | //track | //object | //embed | //link | //style"
 )
-# From the text: the parser of HTML knows no capitals in the names of attributes.
-DIAGRAM = re.compile(r'<div class="qa-diagram">(<svg.*?</svg>)</div>', re.DOTALL)
-WITHIN = re.compile(r"\.qa-diagram (?!\{)")
-VARIABLE = re.compile(r"var\([\w-]+, *([^()]+)\)")
 
 
 @dataclass(frozen=True)
@@ -65,7 +61,9 @@ class Book:
             article.xpath("//div[@class='qa-diagram']"), DIAGRAM.findall(text), strict=True
         ):
             file = f"{_identifier(name, diagram[0].get('id'))}.svg"
-            path_below(work, file).write_text(self._standing_alone(svg), encoding="utf-8")
+            path_below(work, file).write_text(
+                standing_alone(svg, self.diagram_style), encoding="utf-8"
+            )
             image = html.Element("img", src=file, alt=diagram[0].get("aria-label"))
             diagram.getparent().replace(diagram, image)
             image.tail = diagram.tail
@@ -87,13 +85,6 @@ class Book:
         for link in article.xpath("//a[@href]"):
             self._lead(link, name)
         return article
-
-    def _standing_alone(self, svg: str) -> str:
-        """A file, whose colours are those of a light page."""
-        # Not all that draw SVG know what stands within what.
-        style = WITHIN.sub("", VARIABLE.sub(r"\1", self.diagram_style))
-        start = '<svg class="qa-diagram" xmlns="http://www.w3.org/2000/svg"'
-        return svg.replace("<svg", start, 1).replace(">", f"><style>{style}</style>", 1)
 
     def _embeddable(self, page: Path, source: str, work: Path) -> str:
         """The name below `work` of a picture in a form that e-readers know. Raises Failures."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 from pathlib import Path
 
 import typst
 
+from qa.drawing.printed import FONTS
 from qa.files import path_below
 from qa.offline import pandoc
 from qa.offline.edition import Edition
@@ -17,8 +17,6 @@ from qa.words import WORDS
 TEMPLATE = Path(__file__).with_name("book.typ")
 BOXES = Path(__file__).with_name("boxes.lua")
 COVER = Path(__file__).with_name("cover.typ")
-FONTS = Path(sys.prefix, "share/fonts")
-"""Where the Makefile puts a Chinese one; that of a system does as well."""
 
 
 def draw_cover(edition: Edition, target: Path, work: Path) -> None:

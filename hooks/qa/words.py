@@ -30,6 +30,9 @@ class Words:
     show_all_code: str
     permalink: str
     cited_in: str
+    flips: str
+    """Where the claim of a sweep does."""
+    never_flips: str
     lead: str
     """The title of the box on top of an answer."""
     sections: Mapping[str, str]
@@ -86,6 +89,8 @@ WORDS = {
         show_all_code="显示全部代码",
         permalink="本单元的链接",
         cited_in="引用这里的数字：{places}",
+        flips="翻转点：{assumption} = {value}",
+        never_flips="在扫过的范围内，结论不翻转。",
         lead="30 秒回答",
         sections={
             "ask-first": "先问清楚",
@@ -174,6 +179,8 @@ WORDS = {
         show_all_code="Show all code",
         permalink="Link to this cell",
         cited_in="Its numbers stand in: {places}",
+        flips="The answer flips at {assumption} = {value}",
+        never_flips="The answer does not flip within this range.",
         lead="The answer in 30 seconds",
         sections={
             "ask-first": "Ask first",

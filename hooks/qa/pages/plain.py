@@ -14,6 +14,7 @@ from qa.pages.cells import output_text, runs_folder
 from qa.pages.fences import Fate, Fence, block, without_own_options
 from qa.pages.figures import on_light
 from qa.pages.page import HEADING, Page
+from qa.pages.sweeps import where_it_flips
 from qa.run.inside.safe import HTML, SVG, WEBP
 from qa.run.notebook import Notebook
 from qa.run.store import CellResult, Result, Scalar
@@ -106,6 +107,8 @@ def _cell(
     cell, ran = notebook.cell(name), result.cells[name]
     assert cell is not None
     yield from block("``` python", lines_of(cell.source))
+    if cell.flips:
+        yield from ("", where_it_flips(cell, result, page.labels))
     if "remove-output" not in cell.tags:
         yield from _outputs(page, name, ran, caption, to_root)
     yield from ("", caption)

@@ -14,8 +14,8 @@ from qa.run import percent
 from qa.run.percent import Block
 from qa.run.source import parse
 
-KEYS = ("name", "raises", "tags")
-TAGS = ("hide-input", "raises-exception", "remove-output", "volatile")
+KEYS = ("flips", "name", "raises", "tags")
+TAGS = ("hide-input", "raises-exception", "remove-output", "sweep", "volatile")
 TOO_BROAD = ("BaseException", "Exception")
 """A misspelt name would satisfy them."""
 
@@ -37,6 +37,7 @@ def check(path: Path, blocks: list[Block]) -> Iterator[Failure]:
     for block in code:
         yield from _check_name(path, block, names)
         yield from _check_raises(path, block)
+        yield from _check_flips(path, block)
         try:
             tree = parse(block.source)
         except SyntaxError as error:
@@ -96,6 +97,16 @@ def _check_raises(path: Path, block: Block) -> Iterator[Failure]:
         yield _failure(path, block, block.line - 1, reason, "raises-what")
     if reason := too_broad(raises):
         yield _failure(path, block, block.line - 1, reason, "raises-anything")
+
+
+def _check_flips(path: Path, block: Block) -> Iterator[Failure]:
+    tags, flips = block.metadata.get("tags", ()), block.metadata.get("flips", "")
+    if ("sweep" in tags) != bool(flips):
+        reason = 'a sweep names the number at which the claim flips: tags=["sweep"] flips="..."'
+        yield _failure(path, block, block.line - 1, reason, "sweep-flips")
+    if "sweep" in tags and {"raises-exception", "remove-output"} & {*tags}:
+        reason = "a sweep shows a table: it neither raises nor is its output removed"
+        yield _failure(path, block, block.line - 1, reason, "sweep-flips")
 
 
 def _check_content(path: Path, block: Block, tree: ast.Module) -> Iterator[Failure]:

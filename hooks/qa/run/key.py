@@ -61,7 +61,9 @@ def key_parts(notebook: Notebook, isolated: bool = True) -> dict[str, Any]:
         "isolated": isolated,
         "environment": environment.python(),
         "distributions": shown | environment.with_requirements(distributions),
-        "cells": [[cell.name, cell.source, cell.tags, cell.raises] for cell in notebook.code],
+        "cells": [
+            [cell.name, cell.source, cell.tags, cell.raises, cell.flips] for cell in notebook.code
+        ],
         "files": {
             name: hashlib.sha256(file.content).hexdigest() for name, file in notebook.files.items()
         },

@@ -34,7 +34,8 @@ KERNELSPEC = {"display_name": "Python 3", "language": "python", "name": "python3
 class Cell:
     """One cell; `line` is the 1-based line of the .py on which its source begins.
 
-    `raises` names the exception that a cell tagged `raises-exception` must end with.
+    `raises` names the exception that a cell tagged `raises-exception` must end with; `flips` the
+    variable that says where the claim flips which a cell tagged `sweep` sweeps.
     """
 
     kind: str
@@ -43,6 +44,7 @@ class Cell:
     name: str = ""
     tags: tuple[str, ...] = ()
     raises: str = ""
+    flips: str = ""
 
     @property
     def must_raise(self) -> bool:
@@ -118,7 +120,8 @@ class Notebook:
         count = 0
         for position, cell in enumerate(self.cells):
             identity = hashlib.sha256(f"{self.name}/{position}/{cell.kind}".encode()).hexdigest()
-            metadata = {"name": cell.name, "raises": cell.raises, "tags": list(cell.tags)}
+            metadata = {key: getattr(cell, key) for key in ("flips", "name", "raises")}
+            metadata["tags"] = list(cell.tags)
             node: dict[str, Any] = {
                 "cell_type": cell.kind,
                 "id": identity[:8],
@@ -203,14 +206,15 @@ def _parse(path: Path, text: str) -> dict[str, Any]:
     if failures:
         raise Failures(failures)
     cells = [_cell(block) for block in blocks]
-    found = facts(cell.source for cell in cells if cell.kind == "code")
+    drawn = ["import matplotlib.pyplot"] if any(cell.flips for cell in cells) else []
+    found = facts([*(cell.source for cell in cells if cell.kind == "code"), *drawn])
     return {"cells": [asdict(cell) for cell in cells], "header": header, "facts": asdict(found)}
 
 
 def _cell(block: Block) -> Cell:
-    name, raises = (block.metadata.get(key, "") for key in ("name", "raises"))
+    name, raises, flips = (block.metadata.get(key, "") for key in ("name", "raises", "flips"))
     tags = tuple(block.metadata.get("tags", ()))
-    return Cell(block.kind, block.source, block.line, name, tags, raises)
+    return Cell(block.kind, block.source, block.line, name, tags, raises, flips)
 
 
 def _check_header(path: Path, header: Record) -> Iterator[Failure]:

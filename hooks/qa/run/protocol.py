@@ -65,11 +65,13 @@ def limits_of(budget: float) -> Limits:
 
 
 class Cell(Part, frozen=True):
-    """A code cell; `line` is the 1-based line of the author's file on which its source begins."""
+    """A code cell; `line` is the 1-based line of the author's file on which its source begins,
+    `flips` what a sweep's cell says that it flips."""
 
     source: str
     line: int
     must_raise: bool = False
+    flips: str = ""
 
 
 class Example(Part, frozen=True):

@@ -99,7 +99,9 @@ def run(
 
 
 def _example(notebook: Notebook) -> Example:
-    code = tuple(protocol.Cell(cell.source, cell.line, cell.must_raise) for cell in notebook.code)
+    code = tuple(
+        protocol.Cell(cell.source, cell.line, cell.must_raise, cell.flips) for cell in notebook.code
+    )
     files = {name: file.content for name, file in notebook.files.items()}
     folder = notebook.path.with_suffix("")
     own = [name for name, file in notebook.files.items() if file.path.is_relative_to(folder)]

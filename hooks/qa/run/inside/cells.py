@@ -29,6 +29,7 @@ from qa.run.inside.display import Outputs
 from qa.run.inside.frames import OwnFrames
 from qa.run.inside.guards import guard_files_and_network
 from qa.run.inside.shell import Compiler, NotebookShell, Publisher, prepared_shell, written_command
+from qa.run.inside.sweeps import Sweeps
 from qa.run.inside.watch import LONGEST_TEXT, Watch
 from qa.run.protocol import (
     Cell,
@@ -68,6 +69,7 @@ class CellRunner:
         self.assertions = Assertions(self.own, self.watch.add)
         guard_files_and_network(work.parent, self.watch.add_network)
         self.shell = self._adopt_shell()
+        self.sweeps = Sweeps(self.shell.user_ns, self._add_to_cell)
 
     def _adopt_shell(self) -> NotebookShell:
         shell = prepared_shell()
@@ -86,10 +88,18 @@ class CellRunner:
         """What the last line of a cell gives, unless it ends in a semicolon, as in Jupyter."""
         if value is None or _is_quiet(self.cell.source):
             return
+        if self.cell.flips and (figure := self.sweeps.figure(self.cell, value)):
+            self._display(figure)
         self.shell.user_ns["_"] = value
+        self._display(value)
+
+    def _display(self, value: object) -> None:
         assert self.shell.display_formatter is not None
         data, _ = self.shell.display_formatter.format(value)
         self.outputs.show(data)
+
+    def _add_to_cell(self, cell: Cell, reason: str, code: str) -> None:
+        self.watch.add(reason, [Frame(self.notebook.label, cell.line, "")], code)
 
     def _rewrite(self, tree: ast.Module) -> None:
         self.assertions.rewrite(tree, self.notebook.label, required=not self.cell.must_raise)
@@ -100,6 +110,7 @@ class CellRunner:
         asyncio.set_event_loop(loop)
         with self.shell.builtin_trap:
             loop.run_until_complete(self._run_cells())
+        self.sweeps.check_values()
         values = scalars.scalars(self.shell.user_ns)
         kinds = scalars.kinds(self.shell.user_ns)
         self._clear(loop)
@@ -113,7 +124,10 @@ class CellRunner:
             clock = time.perf_counter()
             error = await self._run_cell(cell)
             seconds = round(time.perf_counter() - clock, 4)
-            self.report(Ran(index, seconds, self.outputs.take(), error, self.watch.take()))
+            shown = self.outputs.take()
+            if cell.flips and not error:
+                self.sweeps.check_shown(cell, shown)
+            self.report(Ran(index, seconds, shown, error, self.watch.take()))
             if error and not cell.must_raise:
                 raise SystemExit(1)
         await self._end_tasks()

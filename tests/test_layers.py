@@ -9,7 +9,7 @@ import pytest
 
 HOOKS = Path(__file__).parents[1] / "hooks"
 BASE = ["qa", "qa.printable", "qa.words", "qa.browser", "qa.failures", "qa.files"]
-BASE += ["qa.yaml_lines", "qa.forms", "qa.memo", "qa.tree", "qa.project"]
+BASE += ["qa.yaml_lines", "qa.forms", "qa.facts", "qa.memo", "qa.tree", "qa.project"]
 RUN = [*BASE, "qa.run.protocol", "qa.run.inside", "qa.run"]
 SITE = [*RUN, "qa.drawing", "qa.pages", "qa.check", "qa.site"]
 MADE = ["qa.prepare", "qa.rendering", "qa.site_files", "qa.for_programs", "qa.finishing"]

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from qa import LANGUAGES
+from qa import LANGUAGES, facts
 from qa.failures import Failure, Failures
 from qa.pages import page as pages
 from qa.prepare import run_shard
@@ -30,7 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error("no notebooks/ here: call qa in the folder that holds mkdocs.yml")
     try:
         if options.command == "check":
-            return _check(project)
+            return _list_stale(project) if options.stale else _check(project)
         elif options.command == "sync":
             _sync(project, options.names)
         elif options.command == "mutate" and options.explore:
@@ -66,7 +66,10 @@ def _parser() -> argparse.ArgumentParser:
         ("mutate", "break notebooks as their mutants.toml say, and show what is not caught"),
     ):
         command = commands.add_parser(name, help=summary)
-        if name != "check":
+        if name == "check":
+            stale = "list the facts that somebody should review, and check nothing"
+            command.add_argument("--stale", action="store_true", help=stale)
+        else:
             command.add_argument("names", nargs="*", metavar="theme/slug", help="default: all")
         if name == "run":
             shard = "run the I-th of N parts of all examples, and print no outputs"
@@ -85,6 +88,14 @@ def _check(project: Project) -> int:
     for handler in logging.getLogger().handlers:
         handler.addFilter(lambda it: it.levelno > logging.INFO or it.name == "mkdocs.qa")
     return adapter.check(project.root / "mkdocs.yml")
+
+
+def _list_stale(project: Project) -> int:
+    path = project.docs / facts.FILE
+    for fact in facts.read(path).overdue(facts.today()):
+        place = f"{path.relative_to(project.root)}:{fact.line}"
+        print(f"{place}: {fact.id} = {fact.value}, to be reviewed since {fact.review}")
+    return 0
 
 
 def _read(project: Project, names: list[str]) -> list[notebooks.Notebook]:

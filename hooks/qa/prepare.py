@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TypeVar
 
-from qa import LANGUAGES, files, tree
+from qa import LANGUAGES, facts, files, tree
 from qa.check import (
     accounts,
     assets,
@@ -65,6 +65,7 @@ def prepare(project: Project, only: str = "", sync: bool = False) -> Site:
     before Failures is raised.
     """
     project.refuse_unsafe_files()
+    known = facts.read(project.docs / facts.FILE)
     failures: list[Failure] = []
     found = _read_pages(project, failures)
     books = _read_notebooks(project, failures, sync)
@@ -81,6 +82,7 @@ def prepare(project: Project, only: str = "", sync: bool = False) -> Site:
     account, faults = _check_code(project, books, checked)
     site = Site(
         *_read_tables(project, failures),
+        known,
         found,
         books,
         {name: result for name, result in runs.results.items() if name in books},
@@ -284,9 +286,9 @@ def _check_page(project: Project, site: Site, page: Page) -> Iterator[Failure]:
     if book:
         yield from checks.check_cells(page, book, result)
         if result:
-            yield from checks.check_values(page, result.values, path.name, result.kinds)
+            yield from checks.check_values(page, site.values(page), path.name, result.kinds)
     elif not page.sources and not page.cells:
-        yield from checks.check_values(page, site.statistics, "the build")
+        yield from checks.check_values(page, site.values(page), "the build")
     elif path not in notebooks.find(project.notebooks):
         reason = f"has no notebook: write {path.relative_to(project.root)}"
         yield Failure(page.path, 1, reason, code="page-without-notebook")

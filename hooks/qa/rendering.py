@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from qa.pages import changes, comparison, lists, plain, quoted, wayfinding
+from qa.pages import changes, comparison, lists, plain, quoted, sourced, wayfinding
 from qa.pages.fences import Fence
 from qa.pages.page import Page
 from qa.pages.render import render
@@ -29,6 +29,7 @@ def render_page(site: Site, path: Path, to_root: str) -> str | None:
     lines = render(
         page, site.values(page), notebook, result, found, included, to_root, above, known
     )
+    lines += sourced.box(page, site.facts_of(page.name), site.facts)
     near = site.related.get(page.name, ())
     lines += wayfinding.related(page, near, site.titles(page.language))
     return "\n".join(lines) + "\n"
@@ -38,7 +39,8 @@ def plain_page(site: Site, page: Page, to_root: str) -> str:
     """The same for programs that read: see qa.pages.plain."""
     notebook, result = site.notebooks.get(page.name), site.results.get(page.name)
     found, included = _lists(site, page, to_root), site.includes.text
-    lines = plain.plain(page, site.values(page), notebook, result, found, included, to_root)
+    lines = [*plain.plain(page, site.values(page), notebook, result, found, included, to_root)]
+    lines += sourced.plain(page, site.facts_of(page.name), site.facts)
     return "\n".join(lines).strip() + "\n"
 
 
@@ -59,9 +61,10 @@ def _lists(site: Site, page: Page, to_root: str) -> dict[str, Callable[[Fence], 
         "changes": lambda _: changes.lines(page, site.changes),
         "downloads": lambda _: lists.downloads(page, site.downloads, to_root),
         "answers": lambda f: quoted.answers(
-            page, f, _in_language(site, page), site.results, to_root
+            page, f, _in_language(site, page), site.results, site.values, to_root
         ),
         "runs": lambda _: lists.runs(page, site.results, titles),
+        "facts": lambda _: sourced.listing(page, site.facts, site.users_of_facts, titles),
     }
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from qa import LANGUAGES
 from qa.drawing.drawings import Drawings
+from qa.facts import Fact, Facts
 from qa.memo import Memo
 from qa.pages import related
 from qa.pages.account import Account
@@ -28,6 +29,7 @@ class Site:
     terms: Terms
     comparison: Comparison
     changes: Changes
+    facts: Facts
     pages: dict[str, dict[str, Page]]
     notebooks: dict[str, Notebook]
     results: dict[str, Result]
@@ -51,7 +53,23 @@ class Site:
     def values(self, page: Page) -> dict[str, Scalar]:
         """What the page may name in `{{ }}`."""
         result = self.results.get(page.name)
-        return result.values if result else self.statistics
+        return {**(result.values if result else self.statistics), **self.facts.values}
+
+    def facts_of(self, name: str) -> list[Fact]:
+        """Those that the pages of this name use, and their notebook."""
+        used = {v.fact for page in self.pages[name].values() for v in page.values}
+        if notebook := self.notebooks.get(name):
+            used |= set(notebook.facts)
+        return self.facts.named(used)
+
+    @cached_property
+    def users_of_facts(self) -> dict[str, list[str]]:
+        """The names of pages, by the groups of facts that they use."""
+        users: dict[str, list[str]] = {}
+        for name in self.pages:
+            for group in dict.fromkeys(fact.group for fact in self.facts_of(name)):
+                users.setdefault(group, []).append(name)
+        return users
 
     def titles(self, language: str) -> dict[str, str]:
         """Those of the pages, by name."""

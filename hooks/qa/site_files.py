@@ -50,7 +50,7 @@ def address_faults(files: Iterable[tuple[Path, str]], seen: dict[str, Path]) -> 
 def write(site: Site, target: Path) -> None:
     """Into the folder `target`."""
     for name, result in site.results.items():
-        told = annotated(site.notebooks[name], site.pages[name].values(), result)
+        told = annotated(site.notebooks[name], site.pages[name].values(), result, site.facts.values)
         _write_run(target, runs_folder(name), told, result)
         for page in site.pages[name].values():
             _write_figures(target, page, result)

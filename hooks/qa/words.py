@@ -53,6 +53,10 @@ class Words:
     repeats: str
     questions_head: tuple[str, ...]
     runs_head: tuple[str, ...]
+    facts: tuple[str, str]
+    """Of several, and of one."""
+    overdue: str
+    used_by: str
     waivers_head: tuple[str, ...]
     downloads_head: tuple[str, ...]
     downloads: Mapping[str, str]
@@ -127,6 +131,9 @@ WORDS = {
             "处理器用时 (s)",
             "内存 (MiB)",
         ),
+        facts=("本页用到的、会过时的事实（{count} 项）", "本页用到的、会过时的事实（{count} 项）"),
+        overdue="{date} 起待复核",
+        used_by="用到的页面：",
         waivers_head=("位置", "语言", "理由"),
         downloads_head=("内容", "文件", "大小"),
         downloads={
@@ -222,6 +229,9 @@ WORDS = {
             "Processor time (s)",
             "Memory (MiB)",
         ),
+        facts=("Facts on this page that change ({count})", "A fact on this page that changes"),
+        overdue="to be reviewed since {date}",
+        used_by="Used by: ",
         waivers_head=("Place", "Language", "Reason"),
         downloads_head=("What", "File", "Size"),
         downloads={

@@ -79,7 +79,7 @@ def jupyter_cache(folder: Path) -> tuple[list[str], float]:
 
 def imports(folder: Path) -> tuple[list[str], float]:
     """Not a contestant: import the libraries of all notebooks once, in one process."""
-    for name in dict.fromkeys(name for book in read(folder) for name in book.facts.imports):
+    for name in dict.fromkeys(name for book in read(folder) for name in book.mentions.imports):
         if name.partition(".")[0] in environment.installed().modules:
             importlib.import_module(name)
     return [], 0

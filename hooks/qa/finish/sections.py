@@ -16,7 +16,7 @@ value a word on its state, which results show."""
 LEFT_OUT = {"button", "math", "object", "script", "style", "svg", "template"}
 HIDDEN = {"aria-hidden", "data-search-exclude"}
 MARKS = {"headerlink", "linenodiv", "qa-about", "qa-back", "qa-output", "qa-run", "qa-table"}
-MARKS |= {"qa-unfold"}
+MARKS |= {"qa-sourced", "qa-unfold"}
 SECTIONS_LEFT_OUT = {"related"}
 # All other elements part the words around them, and those of LINES the sentences too.
 WITHIN_WORDS = {"a", "abbr", "b", "del", "em", "i", "ins", "mark", "small", "span", "strong", "u"}

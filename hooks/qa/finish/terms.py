@@ -14,7 +14,10 @@ SKIPPED = {
     "a", "abbr", "button", "code", "figure", "h1", "h2", "h3", "h4", "h5", "h6", "pre", "script",
     "style", "summary", "svg", "th",
 }  # fmt: skip
-UNTOUCHED = re.compile(r'class="[^"]*\b(?:arithmatex|admonition-title|qa-about|qa-run|qa-table)\b')
+UNTOUCHED = re.compile(
+    r'class="[^"]*\b(?:arithmatex|admonition-title|qa-about|qa-run|qa-sourced'
+    r"|qa-table)\b"
+)
 HAN = re.compile(r"[\u3400-\u9fff]")
 VOID = {"area", "br", "col", "hr", "img", "input", "link", "meta", "source", "wbr"}
 

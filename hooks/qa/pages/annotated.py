@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from qa.pages.page import Page
 from qa.pages.render import with_values
 from qa.run.notebook import Cell, Notebook
-from qa.run.store import Result
+from qa.run.store import Result, Scalar
 
 
-def annotated(notebook: Notebook, pages: Iterable[Page], result: Result) -> Notebook:
-    """`pages` are those of the notebook, one a language: what they say stands side by side."""
-    said = [dict(_said(page, result)) for page in pages]
+def annotated(
+    notebook: Notebook, pages: Iterable[Page], result: Result, facts: Mapping[str, Scalar]
+) -> Notebook:
+    """`pages` are those of the notebook, one a language: what they say stands side by side. They
+    may name `facts` too."""
+    said = [dict(_said(page, {**result.values, **facts})) for page in pages]
     cells: list[Cell] = []
     last = ""
     for cell in notebook.cells:
@@ -33,9 +36,9 @@ def _prose(text: str) -> Cell:
     return Cell("markdown", text, 1)
 
 
-def _said(page: Page, result: Result) -> Iterator[tuple[str, tuple[str, str]]]:
+def _said(page: Page, values: dict[str, Scalar]) -> Iterator[tuple[str, tuple[str, str]]]:
     """For each cell on the page the heading it stands under, and its caption."""
-    lines = with_values(page, result.values)
+    lines = with_values(page, values)
     for fence in page.cells:
         above = [section.title for section in page.sections if section.line < fence.line]
         caption = " ".join(lines[fence.line - page.first + 1 : fence.end - page.first])

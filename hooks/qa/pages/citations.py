@@ -1,4 +1,5 @@
-"""Numbers in prose as quiet links to the cells that computed them, and the ways back."""
+"""Numbers in prose as quiet links to the cells that computed them, and the ways back; facts as
+links to the list of them."""
 
 from __future__ import annotations
 
@@ -10,6 +11,7 @@ from itertools import accumulate
 
 from qa.pages import markup
 from qa.pages.page import HEADING, VALUE, Page, Value
+from qa.pages.sourced import anchor_of
 from qa.run.notebook import Notebook
 
 BOX = re.compile(r" *(?:!!!|\?\?\?\+?) ")
@@ -20,18 +22,22 @@ NO_PROSE = (markup.LINK, markup.DEFINITION, TAG)
 
 @dataclass(frozen=True)
 class Citation:
-    """A value in prose; `anchor` is its place on the page, `cell` the one that leads to it."""
+    """A value in prose; `anchor` is its place on the page, `cell` the one that leads to it, if it
+    is no fact."""
 
     value: Value
     anchor: str
-    cell: str
+    cell: str = ""
 
     def link(self, text: str) -> str:
         """`text` is Markdown."""
-        return f'<a class="qa-value" id="{self.anchor}" href="#cell-{self.cell}">{text}</a>'
+        target = f"cell-{self.cell}" if self.cell else anchor_of(self.value.fact)
+        return f'<a class="qa-value" id="{self.anchor}" href="#{target}">{text}</a>'
 
 
-def citations(page: Page, notebook: Notebook, definitions: Mapping[str, str]) -> list[Citation]:
+def citations(
+    page: Page, notebook: Notebook | None, definitions: Mapping[str, str]
+) -> list[Citation]:
     """In their order; `definitions` are the names of the cells that compute the values.
 
     In place of a cell that is not on the page stands the next one that is.
@@ -39,14 +45,16 @@ def citations(page: Page, notebook: Notebook, definitions: Mapping[str, str]) ->
     shown = {fence.options["name"]: fence for fence in page.cells}
     leads: dict[str, str] = {}
     following = ""
-    for cell in reversed(notebook.code):
+    for cell in reversed(notebook.code if notebook else ()):
         following = cell.name if cell.name in shown else following
         leads[cell.name] = following
     found = []
     for number, value in _in_prose(page):
         cell_name = leads.get(definitions.get(value.name, ""), "")
         fence = shown.get(cell_name)
-        if fence and not fence.line < value.line < fence.end:
+        if value.fact:
+            found.append(Citation(value, f"value-{number}"))
+        elif fence and not fence.line < value.line < fence.end:
             found.append(Citation(value, f"value-{number}", cell_name))
     return found
 
@@ -75,6 +83,7 @@ def _in_prose(page: Page) -> Iterator[tuple[int, Value]]:
 def by_cell(page: Page, found: Iterable[Citation]) -> dict[str, dict[int, list[Citation]]]:
     """By cell, and by the line of the section of level 2 in which it stands, 0 above the first."""
     starts = [section.line for section in page.sections if section.level == 2]
+    found = [citation for citation in found if citation.cell]
     out: dict[str, dict[int, list[Citation]]] = defaultdict(lambda: defaultdict(list))
     for citation in found:
         start = max((line for line in starts if line < citation.value.line), default=0)

@@ -24,7 +24,9 @@ HEADING = re.compile(
 INLINE_CODE = re.compile(r"(`+)(?!`).+?(?<!`)\1(?!`)")
 FORMS = {"sources": [str], "labels": {"*": str}}
 """Of what the front matter holds that is read before the rest of it is checked."""
-VALUE = re.compile(r"(?<!\\)\{\{ *(?P<name>[A-Za-z_]\w*) *(?::(?P<format>[^{}]*))?\}\}")
+VALUE = re.compile(
+    r"(?<!\\)\{\{ *(?P<name>facts(?:\.\w+)+|[A-Za-z_]\w*) *(?::(?P<format>[^{}]*))?\}\}"
+)
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,11 @@ class Value:
     end: int
     name: str
     format: str
+
+    @property
+    def fact(self) -> str:
+        """Which one it is, or nothing."""
+        return self.name.partition("facts.")[2]
 
 
 @dataclass(frozen=True)

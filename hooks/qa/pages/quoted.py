@@ -6,7 +6,7 @@ from __future__ import annotations
 import html
 import posixpath
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from textwrap import dedent
 
 from qa.pages.cells import runs_folder
@@ -15,7 +15,7 @@ from qa.pages.figures import figure_html, figures_of
 from qa.pages.page import Page
 from qa.pages.render import with_values
 from qa.pages.wayfinding import link_to
-from qa.run.store import Result
+from qa.run.store import Result, Scalar
 
 BOX = re.compile(r"!!! +abstract\b")
 LINK = re.compile(r"(?<=\]\()(?![a-z][a-z0-9+.-]*:)(?P<file>[^()\s#]*)(?P<anchor>#[^()\s]*)?(?=\))")
@@ -45,40 +45,44 @@ def answers(
     fence: Fence,
     others: Mapping[str, Page],
     results: Mapping[str, Result],
+    values: Callable[[Page], dict[str, Scalar]],
     to_root: str,
 ) -> list[str]:
-    """`others` are the pages of the language by name. While one page is served, the others have no
-    results, and their answers are left out."""
+    """`others` are the pages of the language by name, `values` what each may name. While one page
+    is served, the others have no results, and their answers are left out."""
     out = ['<div class="qa-answers" markdown="1">', ""]
     for name in names(fence):
         if name in results:
-            parts = [*_answer(page, others[name], results[name])]
+            other = with_values(others[name], values(others[name]))
+            parts = [*_answer(page, others[name], other)]
             illustrated, cell = figure(fence)
             if name == illustrated:
-                parts += _figure(others[name], cell, results[name], to_root)
+                parts += _figure(others[name], other, cell, results[name], to_root)
             kind = "qa-answer qa-answer--wide" if name == illustrated else "qa-answer"
             out += [f'<div class="{kind}" markdown="1">', "", *parts, "", "</div>", ""]
     return [*out, "</div>", ""]
 
 
-def _answer(page: Page, other: Page, result: Result) -> Iterable[str]:
+def _answer(page: Page, other: Page, lines: list[str]) -> Iterable[str]:
     def from_here(match: re.Match[str]) -> str:
         file = posixpath.join(posixpath.dirname(other.name), match["file"])
         target = file if match["file"] else f"{other.name}.md"
         here = posixpath.dirname(page.name) or "."
         return posixpath.relpath(target, here) + (match["anchor"] or "")
 
-    text = dedent("\n".join(with_values(other, result.values)[lead(other)]))
+    text = dedent("\n".join(lines[lead(other)]))
     title = f"[{other.title}]({link_to(other.name, page)})"
     yield f'<p class="qa-answer__title" markdown="span">{title}</p>'
     yield ""
     yield from LINK.sub(from_here, text).strip("\n").split("\n")
 
 
-def _figure(other: Page, cell: str, result: Result, to_root: str) -> Iterable[str]:
+def _figure(
+    other: Page, lines: list[str], cell: str, result: Result, to_root: str
+) -> Iterable[str]:
     fence = next(each for each in other.cells if each.options["name"] == cell)
     text = slice(fence.line - other.first + 1, fence.end - other.first)
-    caption = " ".join(map(str.strip, with_values(other, result.values)[text]))
+    caption = " ".join(map(str.strip, lines[text]))
     data = figures_of(result.cells[cell])[0]
     folder = to_root + runs_folder(other.name)
     alt = html.unescape(caption.replace("`", ""))

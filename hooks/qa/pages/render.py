@@ -36,7 +36,7 @@ def render(
     """
     words = WORDS[page.language]
     plain = with_values(page, values)
-    cited = citations(page, notebook, definitions or {}) if notebook and result else []
+    cited = citations(page, notebook if result else None, definitions or {})
     lines = with_values(page, values, {citation.value: citation for citation in cited})
     cells = None
     if notebook and result:

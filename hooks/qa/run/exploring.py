@@ -19,7 +19,7 @@ from qa.failures import Failures
 from qa.memo import Memo
 from qa.run.key import result_key
 from qa.run.local import local_server
-from qa.run.notebook import CompanionFile, Notebook
+from qa.run.notebook import LENT, CompanionFile, Notebook
 from qa.run.report import run
 from qa.run.runs import may_go_unshielded, must_isolate
 
@@ -91,12 +91,13 @@ def _draw(notebook: Notebook, most: int) -> list[Planted]:
 
 
 def faults(notebook: Notebook) -> Iterator[Planted]:
-    """All that can be planted in the cells and in the modules that come with them."""
+    """All that can be planted in the cells and in the modules that come with them; what the engine
+    lends has tests of its own."""
     for number, cell in enumerate(notebook.code):
         if not cell.must_raise:
             yield from _of_part(number, cell.source)
     for name, file in notebook.files.items():
-        if name.endswith(".py"):
+        if name.endswith(".py") and file.path.parent != LENT:
             yield from _of_part(name, file.text)
 
 

@@ -52,8 +52,8 @@ def key_parts(notebook: Notebook, isolated: bool = True) -> dict[str, Any]:
     Markdown cells, comments between cells and the position of a cell in its file do not count, so
     touching prose never reruns code. All final scalars are stored, so neither does another `{{ }}`.
     """
-    distributions = environment.imported_distributions(notebook.facts.modules)
-    distributions |= environment.called_distributions(notebook.facts.words)
+    distributions = environment.imported_distributions(notebook.mentions.modules)
+    distributions |= environment.called_distributions(notebook.mentions.words)
     shown = environment.with_requirements(dict.fromkeys(DISTRIBUTIONS, ""))
     return {
         "notebook": notebook.name,

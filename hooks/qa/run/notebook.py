@@ -10,16 +10,21 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from qa import facts
 from qa import files as disk
+from qa.facts import Facts
 from qa.failures import Failure, Failures
 from qa.memo import Memo
 from qa.run import cell_checks, percent
 from qa.run.percent import MARKER, Block
-from qa.run.source import SourceFacts, facts, merge
+from qa.run.source import Mentions, asked, mentions, merge
 from qa.yaml_lines import Record
 
 LENT = Path(__file__).parent / "lent"
 """Modules that all notebooks may import."""
+
+FACTS = ("facts.py", "facts.json")
+"""The module that hands out facts, and the file in which it finds those of a notebook."""
 
 MUTANTS = "mutants.toml"
 """Beside a notebook's files, and none of them: see qa.run.mutants."""
@@ -82,8 +87,8 @@ class Notebook:
 
     `name` is `<theme>/<slug>`. `files` are its companions by the names under which the run finds
     them: everything below `<theme>/<slug>/`, and the modules beside the notebook that its code
-    imports. `facts` are those of the code and of all these modules. `unchecked` says of files, by
-    these names, why nothing checks them.
+    imports. `mentions` are those of the code and of all these modules. `unchecked` says of files,
+    by these names, why nothing checks them.
     """
 
     name: str
@@ -92,7 +97,7 @@ class Notebook:
     cells: tuple[Cell, ...]
     seconds: float = DEFAULT_SECONDS
     files: dict[str, CompanionFile] = field(default_factory=dict)
-    facts: SourceFacts = field(default_factory=SourceFacts)
+    mentions: Mentions = field(default_factory=Mentions)
     unchecked: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -107,6 +112,12 @@ class Notebook:
     @cached_property
     def code(self) -> tuple[Cell, ...]:
         return tuple(cell for cell in self.cells if cell.kind == "code")
+
+    @property
+    def facts(self) -> list[str]:
+        """The names of those that it may use."""
+        file = self.files.get(FACTS[1])
+        return facts.names_in(file.text) if file and file.path.name == facts.FILE else []
 
     def cell(self, name: str) -> Cell | None:
         return next((cell for cell in self.code if cell.name == name), None)
@@ -165,8 +176,8 @@ def read(path: Path, memo: Memo | None = None) -> Notebook:
     parsed = memo.get("notebook", text, lambda: _parse(path, text))
     cells = tuple(Cell(**cell | {"tags": tuple(cell["tags"])}) for cell in parsed["cells"])
     files = _companions(path)
-    known = [_facts(parsed["facts"])]
-    known += [_facts_of_module(file, memo) for name, file in files.items() if name.endswith(".py")]
+    known = [_mentions(parsed["mentions"])]
+    known += [_mentions_of(file, memo) for name, file in files.items() if name.endswith(".py")]
     wanted = merge(known).modules
     while wanted:
         modules = {
@@ -176,39 +187,65 @@ def read(path: Path, memo: Memo | None = None) -> Notebook:
             if module.is_file() and module.name not in files and not is_notebook(module)
         }
         files |= modules
-        own = [_facts_of_module(file, memo) for file in modules.values()]
+        own = [_mentions_of(file, memo) for file in modules.values()]
         known += own
         wanted = merge(own).modules
+    said = merge(known)
+    if (module := files.get(FACTS[0])) and module.path.parent == LENT:
+        files[FACTS[1]] = _facts_of(path, cells, files, said)
     header = parsed["header"]
     name = f"{path.parent.name}/{path.stem}"
     seconds, unchecked = header.get("seconds", DEFAULT_SECONDS), header.get("unchecked", {})
-    return Notebook(name, path, text, cells, seconds, files, merge(known), unchecked)
+    return Notebook(name, path, text, cells, seconds, files, said, unchecked)
 
 
-def _facts(record: dict[str, list[str]]) -> SourceFacts:
-    return SourceFacts(tuple(record["imports"]), tuple(record["words"]))
+def project_facts(path: Path) -> Facts:
+    """Those that the notebook at `path` may ask for. Raises Failures."""
+    return facts.read(path.parents[2] / "docs" / facts.FILE)
 
 
-def _facts_of_module(file: CompanionFile, memo: Memo) -> SourceFacts:
+def _facts_of(
+    path: Path, cells: tuple[Cell, ...], files: dict[str, CompanionFile], said: Mentions
+) -> CompanionFile:
+    """The file of the facts that are named. Raises Failures for those that do not exist."""
+    known = project_facts(path)
+    sources = [(path, cell.source, cell.line) for cell in cells if cell.kind == "code"]
+    sources += [(f.path, f.text, 1) for name, f in files.items() if name.endswith(".py")]
+    failures = [
+        Failure(place, first + line - 1, known.fault(name), code="fact-unknown")
+        for place, source, first in sources
+        for name, line in asked(source)
+        if name not in known.names
+    ]
+    if failures:
+        raise Failures(failures)
+    return CompanionFile(known.path, facts.as_json(known.named(said.names)).encode())
+
+
+def _mentions(record: dict[str, list[str]]) -> Mentions:
+    return Mentions(**{key: tuple(found) for key, found in record.items()})
+
+
+def _mentions_of(file: CompanionFile, memo: Memo) -> Mentions:
     """Raises Failures for a module that Python cannot parse."""
     source = file.text
     try:
-        return _facts(memo.get("module", source, lambda: asdict(facts([source]))))
+        return _mentions(memo.get("module", source, lambda: asdict(mentions([source]))))
     except SyntaxError as error:
         reason = f"SyntaxError: {error.msg}"
         raise Failures([Failure(file.path, error.lineno or 1, reason, code="syntax")]) from error
 
 
 def _parse(path: Path, text: str) -> dict[str, Any]:
-    """Cells, header and facts of a notebook's text. Raises Failures."""
+    """Cells, header and mentions of a notebook's text. Raises Failures."""
     header, blocks = percent.read(path, text)
     failures = [*cell_checks.check(path, blocks), *_check_header(path, header)]
     if failures:
         raise Failures(failures)
     cells = [_cell(block) for block in blocks]
     drawn = ["import matplotlib.pyplot"] if any(cell.flips for cell in cells) else []
-    found = facts([*(cell.source for cell in cells if cell.kind == "code"), *drawn])
-    return {"cells": [asdict(cell) for cell in cells], "header": header, "facts": asdict(found)}
+    found = mentions([*(cell.source for cell in cells if cell.kind == "code"), *drawn])
+    return {"cells": [asdict(cell) for cell in cells], "header": header, "mentions": asdict(found)}
 
 
 def _cell(block: Block) -> Cell:

@@ -73,7 +73,7 @@ def run(
     clock = time.perf_counter()
     report = _Report(notebook)
     limits = limits_of(notebook.seconds)
-    asked = Run(_example(notebook), libraries_of(notebook.facts.imports), limits, isolate, again)
+    asked = Run(_example(notebook), libraries_of(notebook.mentions.imports), limits, isolate, again)
     with server.start(asked) as connection:
         try:
             for message in messages(connection):
@@ -93,7 +93,7 @@ def run(
         python=environment.python()["python"],
         system=f"{environment.python()['system']} {environment.python()['machine']}",
         processor=environment.processor(),
-        distributions=environment.imported_distributions(notebook.facts.modules),
+        distributions=environment.imported_distributions(notebook.mentions.modules),
         isolated=isolate,
     )
 

@@ -40,7 +40,7 @@ class Runs:
 
 def warm_up(notebook: Notebook, folder: Path) -> None:
     """Load the libraries of a notebook that will probably run soon, in the background."""
-    local_server(folder).start(Load(libraries_of(notebook.facts.imports))).close()
+    local_server(folder).start(Load(libraries_of(notebook.mentions.imports))).close()
 
 
 def run_all(notebooks: Iterable[Notebook], folder: Path) -> Runs:
@@ -88,7 +88,7 @@ def _mixed(order: list[Notebook]) -> list[Notebook]:
 
 
 def _group(book: Notebook) -> str:
-    return group_of(libraries_of(book.facts.imports))
+    return group_of(libraries_of(book.mentions.imports))
 
 
 def _collect(book: Notebook, future: Future[Result], runs: Runs, store: Store) -> str:

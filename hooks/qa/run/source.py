@@ -5,20 +5,25 @@ from __future__ import annotations
 import ast
 import re
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 
 WORD = re.compile(r"[\w-]+")
 
 
+NAME = re.compile(r"[a-z][a-z0-9_]*(?:\.[a-z][a-z0-9_]*)?")
+
+
 @dataclass(frozen=True)
-class SourceFacts:
+class Mentions:
     """`imports` are full names of modules, wherever they are imported, in order; `words` are those
-    of all strings, magics included: programs that are called are named there."""
+    of all strings, magics included: programs that are called are named there. `names` are strings
+    that may name a fact."""
 
     imports: tuple[str, ...] = ()
     words: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
 
     @property
     def modules(self) -> set[str]:
@@ -41,10 +46,11 @@ def parse(source: str) -> ast.Module:
             return ast.parse(as_python(source))
 
 
-def facts(sources: Iterable[str]) -> SourceFacts:
+def mentions(sources: Iterable[str]) -> Mentions:
     """Raises SyntaxError."""
     imports: dict[str, None] = {}
     words: set[str] = set()
+    names: set[str] = set()
     for node in (node for source in sources for node in ast.walk(parse(source))):
         if isinstance(node, ast.Import):
             imports |= {alias.name: None for alias in node.names}
@@ -52,10 +58,20 @@ def facts(sources: Iterable[str]) -> SourceFacts:
             imports[node.module] = None
         elif isinstance(node, ast.Constant) and isinstance(node.value, str):
             words |= set(WORD.findall(node.value))
-    return SourceFacts(tuple(imports), tuple(sorted(words)))
+            names |= {node.value} if NAME.fullmatch(node.value) else set()
+    return Mentions(tuple(imports), tuple(sorted(words)), tuple(sorted(names)))
 
 
-def merge(found: Iterable[SourceFacts]) -> SourceFacts:
+def merge(found: Iterable[Mentions]) -> Mentions:
     found = list(found)
     imports = dict.fromkeys(name for each in found for name in each.imports)
-    return SourceFacts(tuple(imports), tuple(sorted({w for each in found for w in each.words})))
+    words, names = {w for each in found for w in each.words}, {n for m in found for n in m.names}
+    return Mentions(tuple(imports), tuple(sorted(words)), tuple(sorted(names)))
+
+
+def asked(source: str) -> Iterator[tuple[str, int]]:
+    """The facts that are asked for by a string, each with its line."""
+    for node in ast.walk(parse(source)):
+        match node:
+            case ast.Call(ast.Name("fact"), [ast.Constant(str(name)), *_]):
+                yield name, node.lineno

@@ -53,8 +53,7 @@ class Words:
     repeats: str
     questions_head: tuple[str, ...]
     runs_head: tuple[str, ...]
-    facts: tuple[str, str]
-    """Of several, and of one."""
+    facts: str
     overdue: str
     used_by: str
     waivers_head: tuple[str, ...]
@@ -131,7 +130,7 @@ WORDS = {
             "处理器用时 (s)",
             "内存 (MiB)",
         ),
-        facts=("本页用到的、会过时的事实（{count} 项）", "本页用到的、会过时的事实（{count} 项）"),
+        facts="本页用到的、会过时的事实（{count} 项）",
         overdue="{date} 起待复核",
         used_by="用到的页面：",
         waivers_head=("位置", "语言", "理由"),
@@ -229,7 +228,7 @@ WORDS = {
             "Processor time (s)",
             "Memory (MiB)",
         ),
-        facts=("Facts on this page that change ({count})", "A fact on this page that changes"),
+        facts="Facts on this page that change ({count})",
         overdue="to be reviewed since {date}",
         used_by="Used by: ",
         waivers_head=("Place", "Language", "Reason"),

@@ -35,7 +35,7 @@ def test_a_fact_leads_to_its_place_in_the_list(tmp_path: Path, known: Facts) -> 
     link = '<a class="qa-value" id="value-1" href="#fact-chip-memory_gb">80</a> GB.'
     assert lines[2] == f"It holds {link}"
     box = "\n".join(sourced.box(page, known.named(["chip.memory_gb"]), known))
-    assert '\n??? qa-sourced "A fact on this page that changes"\n\n    - **Chip** · ' in box
+    assert '\n??? qa-sourced "Facts on this page that change (1)"\n\n    - **Chip** · ' in box
     assert '<span id="fact-chip-memory_gb">memory 80 GB</span> (as of 2026-01-31, ' in box
     assert "[Data sheet](https://x.example/chip))" in box
 

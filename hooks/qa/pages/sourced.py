@@ -25,7 +25,7 @@ def box(page: Page, used: Sequence[Fact], all_facts: Facts) -> list[str]:
         return []
     words = WORDS[page.language]
     lines = "\n".join(items(page.language, used, all_facts))
-    title = words.facts[len(used) == 1].format(count=len(used))
+    title = words.facts.format(count=len(used))
     return ["", f'??? qa-sourced "{title}"', "", *indent(lines, "    ").split("\n"), ""]
 
 
@@ -33,7 +33,7 @@ def plain(page: Page, used: Sequence[Fact], all_facts: Facts) -> list[str]:
     """The same for programs."""
     if not used or page.shows("facts"):
         return []
-    title = WORDS[page.language].facts[len(used) == 1].format(count=len(used))
+    title = WORDS[page.language].facts.format(count=len(used))
     return ["", f"**{title}**", "", *items(page.language, used, all_facts, anchors=False)]
 
 

@@ -1,154 +1,187 @@
 # ---
 # jupyter:
 #   qa:
-#     seconds: 8
+#     seconds: 25
 # ---
 
 # %% [markdown]
 # # 如何提高在线服务的资源利用率、降低成本？ · How do you raise utilisation and lower cost?
 #
-# 一台按屋顶线计时的推理引擎，外加真实的 PostgreSQL：批处理、目标延迟下的负载、多模型复用、填谷、装箱、路由、连接池。
+# 真实引擎数步数，屋顶线引擎算成本：按时的请求、负载、多模型复用、填谷、装箱、路由。
 #
-# An engine timed by the roofline, and a real PostgreSQL: batching, load within a latency target, many models on few devices, filling valleys, packing, routing, pooling.
+# A real engine counts its steps; an engine timed by the roofline gives the cost: requests on time, load, many models on a device, filling valleys, packing, routing.
 
 # %% name="gauges"
 import pandas as pd
-from scenarios import usd_per_1000  # a device costs $3 an hour, assumed
-from transformer_costs import H100, LLAMA_3_1_8B
+from scenarios import DENSE_8B, MOE_30B, usd_per_1000
+from transformer_costs import H100
 
-ANSWER, CONTEXT = 211, 1_000  # tokens
-rows = {}
-for batch in (1, 8, 64, 256):
-    read = 2 * LLAMA_3_1_8B.parameters + batch * CONTEXT * LLAMA_3_1_8B.kv_bytes()
-    computed = batch * LLAMA_3_1_8B.forward_flops(CONTEXT)
-    seconds = max(read / H100.bandwidth, computed / H100.bf16_flops)
-    mbu, mfu = read / seconds / H100.bandwidth, computed / seconds / H100.bf16_flops
-    rows[batch] = (seconds * 1e3, mbu, mfu, usd_per_1000(1, batch / seconds / ANSWER))
-gauges = pd.DataFrame(rows, ["step [ms]", "MBU", "MFU", "$ per 1,000"]).T
-(mfu_1, mfu_256), dearest = gauges["MFU"].iloc[[0, -1]], gauges["$ per 1,000"].iloc[0]
-decode_ratio = dearest / gauges["$ per 1,000"].iloc[-1]
-# KV cache is read for each answer: this much, with a batch as large as you like.
-mfu_limit = computed / batch / (CONTEXT * LLAMA_3_1_8B.kv_bytes()) / H100.ridge
-assert (gauges["MBU"] == 1).all() and mfu_1 < 0.005 and mfu_256 < mfu_limit < 0.5
-gauges.round({"step [ms]": 1, "MFU": 4, "$ per 1,000": 3}).rename_axis("batch")
+ANSWER, CONTEXT, BATCHES = 211, 1_000, (1, 8, 64, 256)  # tokens; sequences
+gauges, mfu = {}, {}
+for name, served in {"8B": DENSE_8B, "30B-A3B": MOE_30B}.items():
+    step = [served.engine.seconds(n, n * CONTEXT) for n in BATCHES]
+    gauges[f"{name} step [ms]"] = [1e3 * s for s in step]
+    gauges[f"{name} $ per 1,000"] = [
+        usd_per_1000(1, s * ANSWER, n) for n, s in zip(BATCHES, step)
+    ]
+    mfu[name] = [
+        n * served.engine.token_flops / s / H100.bf16_flops
+        for n, s in zip(BATCHES, step)
+    ]
+gauges = pd.DataFrame(gauges, BATCHES).rename_axis("batch")
+first, last = gauges.iloc[0], gauges.iloc[-1]
+dense_ratio = first["8B $ per 1,000"] / last["8B $ per 1,000"]
+moe_ratio = first["30B-A3B $ per 1,000"] / last["30B-A3B $ per 1,000"]
+growth = gauges.loc[8] / first  # of a step, from one sequence to eight
+dense_growth, moe_growth = growth["8B step [ms]"], growth["30B-A3B step [ms]"]
+mfu_1, mfu_256 = mfu["8B"][0], mfu["8B"][-1]
+assert (
+    gauges[["8B $ per 1,000", "30B-A3B $ per 1,000"]]
+    .diff()
+    .iloc[1:]
+    .lt(0)
+    .all(axis=None)
+)
+assert dense_ratio > 30 and 10 < moe_ratio < dense_ratio
+assert dense_growth < 1.1 and moe_growth > 3  # eight sequences wake many more experts
+assert mfu_1 < 0.005 and mfu_256 < 0.5
+gauges.round(2)
 
-# %% name="batching"
-from scenarios import anyscale, ideal_speed_up
+# %% name="published"
+from scenarios import together
 
-simulated_64, harmonic_64 = ideal_speed_up(64), sum(1 / k for k in range(1, 65))
-assert abs(simulated_64 / harmonic_64 - 1) < 0.05  # theory: 1 + 1/2 + ... + 1/64
-
-caps = (32, 128, 1536)  # tokens of the longest answer
-columns = ["static [tok/s]", "continuous [tok/s]"]
-batching = pd.DataFrame([anyscale(cap) for cap in caps], caps, columns)
-batching["speed-up"] = batching[columns[1]] / batching[columns[0]]
-static_tok, continuous_tok, speed_up = batching.loc[1536]
-speed_up_32 = batching.loc[32, "speed-up"]
-NAIVE = 81  # published tokens/s; FasterTransformer had 4 times, vLLM 23 times as many
-static_error = static_tok / (4 * NAIVE) - 1
-continuous_error = continuous_tok / (23 * NAIVE) - 1
-assert abs(static_error) < 0.15 and abs(continuous_error) < 0.35
-assert batching["speed-up"].is_monotonic_increasing and speed_up > 3
-batching.round(1).rename_axis("longest answer")
+PUBLISHED_1, PUBLISHED_8 = 75, 6.6  # tokens/s alone; times as many with eight at once
+single, speed_up = together(1), together(8) / together(1)
+error_1, error_8 = single / PUBLISHED_1 - 1, speed_up / PUBLISHED_8 - 1
+assert -0.2 < error_1 < 0 and -0.2 < error_8 < 0  # slower than the real one, in both
+print(f"1 at a time: {single:.0f} tokens/s, published {PUBLISHED_1} ({error_1:+.0%})")
+print(f"8 at a time: {speed_up:.1f} times, published {PUBLISHED_8} ({error_8:+.0%})")
 
 # %% name="knee"
 import numpy as np
-from scenarios import H100_ENGINE, at_load, capacity
+from scenarios import curve, usable_load
 
-full = capacity(H100_ENGINE)  # requests a second
-cached_gain = capacity(H100_ENGINE, cached=0.5) / full - 1  # half of each prompt
-LOADS, TARGET = (0.1, 0.3, 0.5, 0.7, 0.8, 0.9), 30  # ms a token: 33 tokens a second
+full = DENSE_8B.capacity()  # requests a second
+cached_gain = DENSE_8B.capacity(cached=0.5) / full - 1  # half of each prompt
+GRID = (0.5, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 1.0)
 one, eight = (
-    pd.DataFrame([at_load(load, full, replicas) for load in LOADS])
-    for replicas in (1, 8)
+    curve((0.1, 0.3, *GRID), DENSE_8B, full, 1),
+    curve((0.7, 0.8, 0.9), DENSE_8B, full, 8),
 )
-one_load, eight_load = (
-    np.interp(TARGET, pool["p95 token [ms]"], pool["load"]) for pool in (one, eight)
-)
-pool_gain = 100 * (eight_load - one_load)  # percentage points
-util_10, util_30 = one["GPU-Util"].iloc[:2]
-cost_10, cost_90 = one["$ per 1,000"].iloc[[0, -1]]
-cost_target, spare_load = usd_per_1000(1, eight_load * full), eight_load * 7 / 8
-assert util_10 > 0.85 and util_30 > 0.98  # "fully used", at a tenth and at a third
-assert one_load + 0.05 < eight_load < 0.9 and cached_gain > 0.25
-one.round(2).set_index("load")
+mean = one.groupby("load").mean()
+cost, paid = mean["$ per 1,000 on time"], mean["$ per 1,000"]
+cheapest, lowest = cost.idxmin(), cost.min()
+overload_ratio = cost[1.0] / lowest
+one_usable, eight_usable = usable_load(one), usable_load(eight)
+one_load, eight_load = one_usable.mean(), eight_usable.mean()
+one_low, one_high = one_usable.min(), one_usable.max()
+spare_load = eight_load * 7 / 8  # what is left when one of eight has failed
+util_10, on_time_100 = mean["GPU-Util"][0.1], mean["on time"][1.0]
+queue_90, token_90 = mean["p95 first [s]"][0.9], mean["p95 token [ms]"][0.9]
+assert util_10 > 0.9 and mean["GPU-Util"][0.3] > 0.99
+assert (
+    paid.is_monotonic_decreasing
+)  # late ones counted too, more load always looks better
+assert 0.6 < cheapest < 0.9 and overload_ratio > 10  # and counted right, it does not
+assert (cost >= paid).all() and on_time_100 < 0.2
+assert queue_90 < 1 and token_90 > 40  # nobody waits for a place; everybody is slow
+assert eight_usable.min() > one_load + 0.03 and cached_gain > 0.25
+assert spare_load < one_load + 0.02  # the gain of the pool is what the failure costs
+columns = ["on time", "$ per 1,000 on time", "p95 token [ms]", "GPU-Util"]
+mean.loc[[0.1, 0.3, 0.5, 0.7, 0.75, 0.8, 0.9, 1.0], columns].round(3)
 
 # %% name="knee-figure" tags=["hide-input"]
 import matplotlib.pyplot as plt
 
 fig, (top, bottom) = plt.subplots(
-    2, figsize=(5.5, 5), sharex=True, layout="constrained"
+    2, figsize=(5.5, 6), sharex=True, layout="constrained"
 )
-load = np.linspace(0.1, 1)
-top.plot(load * 100, 100 * usd_per_1000(1, full * load))
-top.set(ylabel="cents per 1,000 requests", ylim=0)
-for pool, label, style in ((one, "1 replica", "o-"), (eight, "pool of 8", "s--")):
-    bottom.plot(pool["load"] * 100, pool["p95 token [ms]"], style, label=label)
-bottom.axhline(TARGET, color="gray", ls=":", label="target")
-for ax in (top, bottom):
-    ax.axvspan(one_load * 100, eight_load * 100, alpha=0.2)
-bottom.set(xlabel="load [% of full throughput]", ylabel="p95 time per token [ms]")
+top.plot(cost.index * 100, 100 * cost, "o-", label="requests on time")
+top.plot(paid.index * 100, 100 * paid, "x:", label="all requests")
+top.set(ylabel="cents per 1,000 requests", ylim=(0, 50))
+for runs, label, style in ((one, "1 replica", "o-"), (eight, "pool of 8", "s--")):
+    spread = 100 * runs["on time"].groupby("load").agg(["mean", "min", "max"])
+    bottom.plot(spread.index * 100, spread["mean"], style, label=label)
+    bottom.fill_between(spread.index * 100, spread["min"], spread["max"], alpha=0.2)
+bottom.axhline(95, color="gray", ls=":", label="target")
+bottom.set(xlabel="load [% of full throughput]", ylabel="requests on time [%]")
+top.legend()
 bottom.legend()
 plt.show()
 
 # %% name="models"
-from scenarios import models_on
-from serving import adapter_share, bursty, engine, kv_tokens
+from scenarios import SEEDS, kv, models_on
+from serving import adapter_share, bursty, dense
+from transformer_costs import LLAMA_3_1_8B
 
-whole = engine(LLAMA_3_1_8B, H100, own=1, base=0)  # each reads weights of its own
-lora = engine(LLAMA_3_1_8B, H100, own=adapter_share(LLAMA_3_1_8B, rank=16), base=1)
+whole = dense(LLAMA_3_1_8B, H100, own=1, base=0)  # each reads weights of its own
+lora = dense(LLAMA_3_1_8B, H100, own=adapter_share(LLAMA_3_1_8B, rank=16), base=1)
 
 
 def arrange(seed: int) -> pd.DataFrame:
     """Twelve models, quiet but for two bursts, ten seconds each out of 200."""
     rng = np.random.default_rng(seed)
     apart = [bursty(rng, 200, rng.random(2) * 190) for _ in range(12)]
-    starts = rng.random(2) * 190
+    starts = rng.random(2) * 150 + 40
     in_step = [bursty(rng, 200, starts) for _ in range(12)]
     rows = {
-        "a device each": models_on(12, whole, 1, apart),
-        "3 models a device": models_on(4, whole, 3, apart),
-        "4 models a device": models_on(3, whole, 4, apart),
-        "1 base, 12 adapters": models_on(1, lora, 1, apart),
-        "same, bursts in step": models_on(1, lora, 1, in_step),
+        "a device each": models_on(12, whole, 1, apart, seed),
+        "3 models a device": models_on(4, whole, 3, apart, seed),
+        "4 models a device": models_on(3, whole, 4, apart, seed),
+        "1 base, 6 adapters": models_on(2, lora, 1, apart, seed),
+        "same, bursts in step": models_on(2, lora, 1, in_step, seed),
     }
     return pd.DataFrame(rows).T
 
 
-runs = [arrange(seed) for seed in range(3)]
-for run in runs:
-    alone, three, four, adapters, together = run["p95 first [s]"]
-    assert max(alone, three, adapters) < 0.5 and min(four, together) > 3
-sharing = sum(runs) / 3
-_, _, four, adapters, together = sharing["p95 first [s]"]
-cost_alone, cost_three, _, cost_adapters, _ = sharing["$ per 1,000"]
-in_time = sharing["p95 token [ms]"] <= TARGET
-util_alone = sharing["GPU-Util"].iloc[0]
-kv_three, kv_four = (kv_tokens(LLAMA_3_1_8B, H100, models) for models in (3, 4))
-assert in_time.tolist() == [True, True, False, True, False]
-sharing.round(2).astype({"H100s": int})
+arranged = {seed: arrange(seed) for seed in SEEDS}
+for run in arranged.values():
+    alone, three, four, adapters, together_in_step = run["on time"]
+    assert (
+        min(alone, adapters) > 0.99
+        and 0.85 < three
+        and max(four, together_in_step) < 0.8
+    )
+sharing = sum(arranged.values()) / len(arranged)
+_, three_on_time, four_on_time, adapters_on_time, step_on_time = sharing["on time"]
+three_low = min(run["on time"].iloc[1] for run in arranged.values())
+
+cost_alone, cost_three, cost_four, cost_adapters, cost_step = sharing[
+    "$ per 1,000 on time"
+]
+util_alone, four_first = sharing["GPU-Util"].iloc[0], sharing["p95 first [s]"].iloc[2]
+kv_three, kv_four = (kv(H100, models) for models in (3, 4))
+assert cost_adapters < cost_three < cost_four < cost_alone  # a device less, and dearer
+assert cost_step > 1.5 * cost_adapters and util_alone < 0.5 and four_first > 3
+assert kv_four < kv_three / 3
+sharing.drop(columns="p95 first [s]").round(3).astype({"H100s": int})
 
 # %% name="valley"
-from scenarios import days
+from scenarios import day
 
-runs = [days(seed, full) for seed in range(3)]
-for run in runs:
-    token, first, load = run["p95 token [ms]"], run["p95 first [s]"], run["load"]
-    assert load["filled"] > 1.7 * load["online"]
-    assert token["filled"] < min(TARGET, 1.3 * token["online"])
-    assert first["same queue"] > 5 * first["filled"]
-valley = sum(runs) / 3
+days = {seed: day(seed, full) for seed in SEEDS}
+for run in days.values():
+    load, on_time, first = run["load"], run["online on time"], run["p95 first [s]"]
+    assert (
+        load["filled"] > 1.8 * load["online"]
+        and first["same queue"] > 5 * first["filled"]
+    )
+    assert on_time["filled"] > 0.97 and on_time["same queue"] < 0.5
+    assert (
+        load["same queue"] > 0.99 * load["filled"]
+    )  # the same work; the order differs
+valley = sum(days.values()) / len(days)
 load_before, load_after, _ = valley["load"]
-cost_before, cost_after, _ = valley["$ per 1,000"]
-token_before, token_after, token_queued = valley["p95 token [ms]"]
-first_before, first_after, first_queued = valley["p95 first [s]"]
-token_extra, first_ratio = token_after - token_before, first_queued / first_after
-valley.round(2).astype({"batch done": int})
+cost_before, cost_after, cost_queued = valley["$ per 1,000"]
+online_before, online_after, online_queued = valley["online on time"]
+_, first_after, first_queued = valley["p95 first [s]"]
+assert cost_after < 0.6 * cost_before and cost_after < cost_queued < cost_before
+valley.drop(columns="batch done").round(3)
 
 # %% name="packing"
 from packing import fewest, first_fit, some_replicas
 
-GB, BUSY, rows = 72, 0.8, []
+GB, BUSY, rows = 73, 0.8, []
 rng = np.random.default_rng(2)
 for _ in range(12):
     replicas = some_replicas(rng, 14)  # GB, busy share
@@ -156,44 +189,85 @@ for _ in range(12):
     overloaded = sum(replicas[device, 1].sum() > BUSY for device in by_memory)
     by_both = first_fit(replicas, [GB, BUSY])
     optimum = fewest(replicas, [GB, BUSY], at_most=len(by_both))
-    rows.append((14, len(by_memory), overloaded, len(by_both), optimum))
-columns = ["one each", "by memory", "of them overloaded", "by both", "fewest"]
+    rows.append((len(by_memory), overloaded, len(by_both), optimum))
+columns = ["by memory", "of them overloaded", "by both", "fewest"]
 packed = pd.DataFrame(rows, columns=columns)
 excess = packed["by both"] - packed["fewest"]
 proved, packed_mean = int((excess == 0).sum()), packed["by both"].mean()
 overloaded_mean = packed["of them overloaded"].mean()
 too_few = packed_mean - packed["by memory"].mean()
-assert excess.max() <= 1 and proved >= 8 and packed_mean < 8 and overloaded_mean > 1
+assert excess.between(0, 1).all() and proved >= 8 and 5 < packed_mean < 7
+some_overloaded = int((packed["of them overloaded"] > 0).sum())
+assert some_overloaded >= 10 and overloaded_mean > 1 and 0 < too_few < 1
 packed.mean().round(2).to_frame("devices").T
 
-# %% name="connections" tags=["volatile"]
-from clients import Database, milliseconds, served_at_once
-
-CLIENTS, LIMIT, SHARED = 32, 20, 4
-database = Database(LIMIT, SHARED)
-served_own = served_at_once(database.own, CLIENTS)
-own_ms = milliseconds(database.own)
-database.open_pool()
-served_pooled = served_at_once(database.pooled, CLIENTS)
-pooled_ms = milliseconds(database.pooled)
-database.close()
-assert served_own == LIMIT and served_pooled == CLIENTS and own_ms > 2 * pooled_ms
-print(f"one each: {served_own} of {CLIENTS} served, {own_ms:.1f} ms a query")
-print(f"{SHARED} shared: {served_pooled} of {CLIENTS} served, {pooled_ms:.2f} ms")
-
 # %% name="routing"
-from scenarios import A100_ENGINE, mixed_pool
+from scenarios import OLD_8B, ROUTES, mixed_pool
 
-slow = capacity(A100_ENGINE)
+slow = OLD_8B.capacity()
 total = 2 * full + 2 * slow  # two H100s, two A100s
+weight = full / slow
 round_robin_limit = 4 * slow / total  # equal turns: the slow ones are full first
-routes = ["round robin", "least outstanding"]
-routes += [f"weighted {route}" for route in routes]
 by_route = pd.DataFrame(
-    {f"load {x:.0%}": [mixed_pool(r, x, total) for r in routes] for x in (0.4, 0.7)},
-    index=routes,
+    {
+        f"load {x:.0%}": [
+            np.mean([mixed_pool(r, x, total, s) for s in SEEDS]) for r in ROUTES
+        ]
+        for x in (0.4, 0.7)
+    },
+    index=ROUTES,
 )
-rr_token, least_token, weighted_token, both_token = by_route["load 70%"]
-assert 0.4 < round_robin_limit < 0.6 and rr_token > 3 * least_token
-assert both_token < TARGET < weighted_token < 0.8 * least_token
-by_route.round(1).rename_axis("p95 token [ms]")
+rr_40, rr_70 = by_route.loc["round robin"]
+_, least_70, weighted_70, both_70 = by_route["load 70%"]
+assert rr_40 < 0.75 and rr_70 < least_70 < weighted_70 < 0.95 < both_70
+assert 0.4 < round_robin_limit < 0.6 and 2.5 < weight < 3.5
+by_route.round(3).rename_axis("on time")
+
+# %% name="steps" tags=["volatile"]
+from language_model import Engine
+from steps import continuous, predicted_continuous, predicted_static, static
+
+SLOTS = 4
+lengths = np.random.default_rng(3).geometric(1 / 8, 24).tolist()  # uneven, mean 8
+with Engine(slots=SLOTS, context=512) as engine:
+    static_steps, static_made = static(engine, lengths, SLOTS)
+    continuous_steps, continuous_made = continuous(engine, lengths, SLOTS)
+rule_static = predicted_static(lengths, SLOTS)
+rule_continuous = predicted_continuous(lengths, SLOTS)
+saved, expected = 1 - continuous_steps / static_steps, 1 - rule_continuous / rule_static
+even = [round(np.mean(lengths))] * len(lengths)
+assert static_made == continuous_made == sum(lengths)  # the same work
+assert (
+    rule_static <= static_steps <= rule_static + 12
+)  # a prompt may take a step of its own
+assert (
+    rule_continuous <= continuous_steps
+    and saved > 0.25
+    and abs(saved - expected) < 0.15
+)
+assert predicted_static(even, SLOTS) == predicted_continuous(
+    even, SLOTS
+)  # nothing to gain
+table = {
+    "engine": (static_steps, continuous_steps),
+    "rule": (rule_static, rule_continuous),
+}
+pd.DataFrame(table, ["static", "continuous"]).rename_axis("steps")
+
+# %% name="sweep-load"
+priced = {
+    "8B, 30 ms [$]": one.loc[list(GRID)],
+    "8B, 20 ms [$]": curve(GRID, DENSE_8B, full, 1, token=0.020),
+    "30B-A3B, 30 ms [$]": curve(GRID, MOE_30B, MOE_30B.capacity(), 1),
+}
+by_seed = {name: runs["$ per 1,000 on time"].unstack() for name, runs in priced.items()}
+prices = pd.DataFrame({name: costs.mean(axis=1) for name, costs in by_seed.items()})
+prices.index = (100 * prices.index).round().astype(int).rename("load [%]")
+cheapest_load, tight_load, moe_load = (int(x) for x in prices.idxmin())
+for costs in by_seed.values():  # down and up again, in every seed
+    assert (costs.iloc[0] > costs.min()).all() and (costs.iloc[-1] > costs.min()).all()
+assert (prices.iloc[-1] > 2 * prices.min()).all()
+assert tight_load < cheapest_load < moe_load < 90 and cheapest_load == round(
+    100 * cheapest
+)
+prices.round(3)

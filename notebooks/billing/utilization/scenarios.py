@@ -1,110 +1,159 @@
 """The questions put to the engine; each answers with what it cost and how long people waited."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from money import DOLLAR
 from serving import (
+    MOE_KV_BYTES,
+    MOE_PARAMETERS,
     Engine,
     Replica,
     Request,
+    dense,
     draw,
-    engine,
     kv_tokens,
     least_outstanding,
     merge,
+    mixture,
     p95_first,
     p95_gap,
     poisson,
     serve,
-    static_seconds,
     weighted_least,
     weighted_round_robin,
 )
 from transformer_costs import A100, H100
 from transformer_costs import LLAMA_3_1_8B as MODEL
 
-PRICE = 3 * DOLLAR  # of a device-hour, assumed
-H100_ENGINE, A100_ENGINE = engine(MODEL, H100), engine(MODEL, A100)
-KV = kv_tokens(MODEL, H100)
-
-# Anyscale's benchmark of 2023: OPT-13B on an A100 with 40 GB, prompts of 512 tokens, answers
-# exponential with mean 128 up to a cap; static batches and KV budgets as published.
-# The device reads 1,555 GB a second at most; a token's KV cache takes 2 x 40 layers x 5,120 x 2 bytes.
-OPT_13B = Engine(26e9, 0, 819_200, 26e9, 0.7 * 1.555e12, 0.5 * 312e12)
-BATCHES, BUDGETS = {32: 16, 128: 12, 1536: 4}, {32: 8_700, 128: 7_500, 1536: 8_100}
+PRICE = 3.0  # $ a device-hour, assumed
+FIRST, TOKEN = 1.0, 0.030  # the objective: seconds to the first token, and a token
+WARM_UP, WINDOW, TAIL = 30, 120, 20  # seconds; arrivals go on through the tail
+SEEDS = range(5)
 
 
-def usd_per_1000(devices: int, rate: float) -> float:
-    """Of 1,000 requests, when there are `rate` a second."""
-    return PRICE / DOLLAR / 3.6 * devices / rate
+@dataclass(frozen=True)
+class Served:
+    """A model on a device."""
+
+    engine: Engine
+    kv_limit: int
+
+    def replicas(self, count: int) -> list[Replica]:
+        return [Replica(self.engine, self.kv_limit) for _ in range(count)]
+
+    # --8<-- [start:capacity]
+    def capacity(self, cached: float = 0) -> float:
+        """Full throughput: requests a second while somebody always waits."""
+        (replica,) = self.replicas(1)
+        requests = draw(np.random.default_rng(1), [0] * 2_000)
+        for request in requests:
+            request.cached = int(request.prompt * cached)
+        serve([replica], requests, least_outstanding)
+        return len(requests) / replica.clock
+
+    # --8<-- [end:capacity]
 
 
-def report(pool: Sequence[Replica], requests: Sequence[Request], cost: float) -> dict:
+def kv(device, copies: int = 1) -> int:
+    return kv_tokens(copies * 2 * MODEL.parameters, MODEL.kv_bytes(), device)
+
+
+DENSE_8B = Served(dense(MODEL, H100), kv(H100))
+MOE_30B = Served(mixture(H100), kv_tokens(MOE_PARAMETERS, MOE_KV_BYTES, H100))
+OLD_8B = Served(dense(MODEL, A100), kv(A100))
+
+
+# --8<-- [start:cost]
+def usd_per_1000(devices: int, seconds: float, requests: int) -> float:
+    """Of 1,000 such requests, when `devices` are paid for all of `seconds`."""
+    return 1000 * devices * seconds * PRICE / 3600 / max(requests, 1)
+
+
+def at_load(
+    load: float,
+    served: Served,
+    full: float,
+    replicas: int,
+    seed: int,
+    token: float = TOKEN,
+) -> dict[str, float]:
+    """A pool to which `load` of its full throughput arrives; the window alone is counted."""
+    pool, rng = served.replicas(replicas), np.random.default_rng(seed)
+    arrivals = poisson(rng, load * full * replicas, WARM_UP + WINDOW + TAIL)
+    requests = draw(rng, arrivals)
+    serve(pool, requests, least_outstanding)
+    seen = [r for r in requests if WARM_UP <= r.arrival < WARM_UP + WINDOW]
+    on_time = sum(r.on_time(FIRST, token) for r in seen)
     return {
+        "on time": on_time / len(seen),
+        "$ per 1,000 on time": usd_per_1000(replicas, WINDOW, on_time),
+        "$ per 1,000": usd_per_1000(replicas, WINDOW, len(seen)),
+        "p95 first [s]": p95_first(seen),
+        "p95 token [ms]": p95_gap(seen),
         "GPU-Util": sum(r.busy for r in pool) / sum(r.clock for r in pool),
-        "$ per 1,000": cost,
-        "p95 first [s]": p95_first(requests),
-        "p95 token [ms]": p95_gap(requests) * 1e3,
     }
 
 
-def ideal_speed_up(size: int) -> float:
-    """Of continuous over static batching, when only reading the weights takes time."""
-    lengths = np.random.default_rng(0).geometric(1 / 200, 256 * size).tolist()
-    weights_only = Engine(1, 0, 0, 0, 1, 1)
-    replica = Replica(weights_only, kv_limit=10**9, slots=size)
-    serve([replica], [Request(0, 0, n) for n in lengths], least_outstanding)
-    return static_seconds(weights_only, 0, lengths, size) / replica.clock
+# --8<-- [end:cost]
 
 
-def anyscale(cap: int) -> tuple[float, float]:
-    """Tokens a second, in and out, with static and with continuous batching."""
-    drawn = np.random.default_rng(0).exponential(128, 20_000).round().astype(int)
-    lengths = drawn[(drawn >= 1) & (drawn <= cap)][:1_000].tolist()
-    replica = Replica(OPT_13B, BUDGETS[cap])
-    serve([replica], [Request(0, 512, n) for n in lengths], least_outstanding)
-    tokens = 512 * len(lengths) + sum(lengths)
-    static = static_seconds(OPT_13B, 512, lengths, BATCHES[cap])
-    return tokens / static, tokens / replica.clock
+def curve(loads: Sequence[float], *setting, **options) -> pd.DataFrame:
+    """A row for each load and seed."""
+    rows = {
+        (x, seed): at_load(x, *setting, seed, **options)
+        for x in loads
+        for seed in SEEDS
+    }
+    return pd.DataFrame(rows).T.rename_axis(["load", "seed"])
 
 
-def capacity(engine: Engine, cached: float = 0) -> float:
-    """Requests a second, when 2,000 are there at once and `cached` of each prompt is."""
-    replica, requests = Replica(engine, KV), draw(np.random.default_rng(1), [0] * 2_000)
-    for request in requests:
-        request.cached = int(request.prompt * cached)
+def usable_load(runs: pd.DataFrame, share: float = 0.95) -> np.ndarray:
+    """For each seed, the load at which `share` of the requests are still on time."""
+    on_time = runs["on time"].unstack()
+    return np.array(
+        [np.interp(-share, -s.cummin(), on_time.index) for _, s in on_time.items()]
+    )
+
+
+def together(concurrency: int) -> float:
+    """Tokens a second of Llama 3.1 8B on an A100 with 40 GB: 1,024 in, 128 out, as published."""
+    device = dense(MODEL, A100)
+    share = 1.555 / 2.039  # of the bandwidth of the A100 with 80 GB
+    slower = Engine(**(vars(device) | {"bandwidth": device.bandwidth * share}))
+    replica, requests = (
+        Replica(slower, 10**6),
+        [Request(0, 1024, 128) for _ in range(concurrency)],
+    )
     serve([replica], requests, least_outstanding)
-    return len(requests) / replica.clock
+    return 128 * concurrency / replica.clock
 
 
-def at_load(load: float, rate: float, replicas: int) -> dict:
-    """A pool that gets `load` of the `rate` each replica could do."""
-    pool = [Replica(H100_ENGINE, KV) for _ in range(replicas)]
-    rng = np.random.default_rng(1)
-    arrivals = poisson(rng, load * rate * replicas, 480 / replicas)
-    requests = draw(rng, arrivals)
-    serve(pool, requests, least_outstanding)
-    return {"load": load} | report(pool, requests, usd_per_1000(1, load * rate))
-
-
-def models_on(devices: int, engine: Engine, copies: int, traffic: list) -> dict:
+def models_on(
+    devices: int, engine: Engine, copies: int, traffic: list, seed: int
+) -> dict:
     """A stream of arrivals for each model; devices take the models in turn."""
-    rng = np.random.default_rng(9)
+    rng = np.random.default_rng(seed)
     streams = [draw(rng, arrivals, model=i) for i, arrivals in enumerate(traffic)]
-    kv_limit = kv_tokens(MODEL, H100, copies)
-    pool = [Replica(engine, kv_limit) for _ in range(devices)]
+    pool = [Replica(engine, kv(H100, copies)) for _ in range(devices)]
     for i, replica in enumerate(pool):
         serve([replica], merge(*streams[i::devices]), least_outstanding)
-    requests = merge(*streams)
-    cost = usd_per_1000(devices, len(requests) / requests[-1].arrival)
-    return {"H100s": devices} | report(pool, requests, cost)
+    seen = [r for r in merge(*streams) if r.arrival >= WARM_UP]
+    on_time = sum(r.on_time(FIRST, TOKEN) for r in seen)
+    return {
+        "H100s": devices,
+        "on time": on_time / len(seen),
+        "$ per 1,000 on time": usd_per_1000(devices, 200 - WARM_UP, on_time),
+        "p95 first [s]": p95_first(seen),
+        "GPU-Util": sum(r.busy for r in pool) / sum(r.clock for r in pool),
+    }
 
 
-def days(seed: int, rate: float) -> pd.DataFrame:
+def day(seed: int, rate: float) -> pd.DataFrame:
     """A day in 240 seconds: online alone, filled up with batch work, and in one queue with it."""
-    rng, seconds = np.random.default_rng(seed), 240
+    seconds = 240
+    rng = np.random.default_rng(seed)
     swing = poisson(
         rng, 0.7 * rate, seconds, lambda t: 0.5 - 0.45 * np.cos(2 * np.pi * t)
     )
@@ -112,34 +161,41 @@ def days(seed: int, rate: float) -> pd.DataFrame:
     for name in ("online", "filled", "same queue"):
         rng = np.random.default_rng(seed)
         online, batch = draw(rng, swing), draw(rng, [0] * 4_000)
-        replica = Replica(H100_ENGINE, KV, fill_to=48 if name == "filled" else 0)
+        (replica,) = DENSE_8B.replicas(1)
         if name == "filled":  # joins only while fewer than 48 run
+            replica.fill_to = 48
             replica.backlog.extend(batch)
         hourly = batch[:done]  # as much as fitted in, every hour
         for i, request in enumerate(hourly):
             request.arrival = i * 24 // done * seconds / 24
         serve([replica], merge(online, hourly), least_outstanding)
-        done = sum(request.done == request.done for request in batch)
-        total = (len(online) + done) / seconds
-        kind = {"batch done": done, "load": total / rate}
-        rows[name] = kind | report([replica], online, usd_per_1000(1, total))
+        done = sum(request.done <= seconds for request in batch)
+        in_time = sum(r.on_time(FIRST, TOKEN) for r in online)
+        rows[name] = {
+            "batch done": done,
+            "load": (len(online) + done) / seconds / rate,
+            "online on time": in_time / len(online),
+            "p95 first [s]": p95_first(online),
+            "$ per 1,000": usd_per_1000(1, seconds, in_time + done),
+        }
     return pd.DataFrame(rows).T
 
 
-def mixed_pool(route: str, load: float, total: float) -> float:
-    """p95 of the milliseconds a token takes, on two H100s and two A100s; mean of three runs."""
+ROUTES = ["round robin", "least outstanding"]
+ROUTES += [f"weighted {route}" for route in ROUTES]
+
+
+def mixed_pool(route: str, load: float, total: float, seed: int) -> float:
+    """Share on time on two H100s and two A100s."""
     weights = [3, 3, 1, 1]
-    every = []
-    for seed in range(3):
-        pool = [Replica(e, KV) for e in [H100_ENGINE] * 2 + [A100_ENGINE] * 2]
-        rng = np.random.default_rng(seed)
-        requests = draw(rng, poisson(rng, load * total, 60))
-        routes = {
-            "round robin": weighted_round_robin([1] * 4),
-            "least outstanding": least_outstanding,
-            "weighted round robin": weighted_round_robin(weights),
-            "weighted least outstanding": weighted_least(dict(zip(pool, weights))),
-        }
-        serve(pool, requests, routes[route])
-        every.append(p95_gap(requests) * 1e3)
-    return float(np.mean(every))
+    pool, rng = DENSE_8B.replicas(2) + OLD_8B.replicas(2), np.random.default_rng(seed)
+    requests = draw(rng, poisson(rng, load * total, WARM_UP + WINDOW + TAIL))
+    routes = {
+        "round robin": weighted_round_robin([1] * 4),
+        "least outstanding": least_outstanding,
+        "weighted round robin": weighted_round_robin(weights),
+        "weighted least outstanding": weighted_least(dict(zip(pool, weights))),
+    }
+    serve(pool, requests, routes[route])
+    seen = [r for r in requests if WARM_UP <= r.arrival < WARM_UP + WINDOW]
+    return sum(r.on_time(FIRST, TOKEN) for r in seen) / len(seen)

@@ -26,17 +26,26 @@ class Engine:
     token_flops: float
     bandwidth: float
     flops: float
+    expert_bytes: float = 0
+    """Of all experts; a step reads those that some token is sent to."""
+    idle_share: float = 1
+    """Of the experts, what one token leaves unread."""
 
+    # --8<-- [start:seconds]
     def seconds(self, computed: int, held: int, models: int = 1) -> float:
         """Of a step that computes `computed` tokens and reads the KV cache of `held`."""
-        read = self.shared_bytes + models * self.model_bytes + held * self.kv_bytes
-        return max(read / self.bandwidth, computed * self.token_flops / self.flops)
+        experts = self.expert_bytes * (1 - self.idle_share**computed)
+        weights = self.shared_bytes + models * self.model_bytes + experts
+        read = (weights + held * self.kv_bytes) / self.bandwidth
+        return max(read, computed * self.token_flops / self.flops)
+
+    # --8<-- [end:seconds]
 
 
-def engine(
+def dense(
     model: Transformer, device: Accelerator, own: float = 0, base: float = 1
 ) -> Engine:
-    """`base` copies of the weights read by all, `own` more for each distinct model."""
+    """In 16 bits: `base` copies of the weights read by all, `own` more for each distinct model."""
     weights = 2 * model.parameters
     return Engine(
         base * weights,
@@ -48,6 +57,26 @@ def engine(
     )
 
 
+# Qwen3-30B-A3B (Qwen3 Technical Report, 2025; its config.json): 48 layers of width 2,048 with 128
+# experts of width 768, 8 for each token; 32 heads and 4 KV heads of width 128; as released in FP8.
+MOE_PARAMETERS, MOE_ACTIVE, MOE_KV_BYTES = 30.5e9, 3.3e9, 2 * 48 * 4 * 128 * 2
+MOE_EXPERTS = 48 * 128 * 3 * 2_048 * 768
+
+
+def mixture(device: Accelerator) -> Engine:
+    """Routing is taken to be uniform; the KV cache and the arithmetic are in 16 bits."""
+    return Engine(
+        MOE_PARAMETERS - MOE_EXPERTS,
+        0,
+        MOE_KV_BYTES,
+        2 * MOE_ACTIVE + 4 * 48 * 32 * 128 * 1_000,
+        OF_BANDWIDTH * device.bandwidth,
+        OF_FLOPS * device.bf16_flops,
+        MOE_EXPERTS,
+        1 - 8 / 128,
+    )
+
+
 def adapter_share(model: Transformer, rank: int) -> float:
     """Of the weights, what LoRA adds in all linear layers."""
     kv_width = model.kv_heads * model.head_width
@@ -56,10 +85,9 @@ def adapter_share(model: Transformer, rank: int) -> float:
     return model.layers * rank * sum(map(sum, ends)) / model.parameters
 
 
-def kv_tokens(model: Transformer, device: Accelerator, copies: int = 1) -> int:
-    """Tokens of KV cache beside the weights: 90% of the memory, less 3 GB."""
-    free = 0.9 * device.memory - 3e9 - 2 * copies * model.parameters
-    return int(free / model.kv_bytes())
+def kv_tokens(weights: float, token_bytes: float, device: Accelerator) -> int:
+    """Tokens of KV cache beside the weights: 92% of the memory (vLLM's default), less 3 GB."""
+    return int((0.92 * device.memory - 3e9 - weights) / token_bytes)
 
 
 @dataclass(slots=True, eq=False)
@@ -72,6 +100,14 @@ class Request:
     """Of the prompt, tokens whose KV cache is there already."""
     first: float = float("nan")
     done: float = float("nan")
+
+    # --8<-- [start:on-time]
+    def on_time(self, first: float, token: float) -> bool:
+        """Within `first` seconds to its first token, and `token` a token after it, on average."""
+        gap = (self.done - self.first) / (self.output - 1)
+        return self.first - self.arrival <= first and gap <= token
+
+    # --8<-- [end:on-time]
 
 
 # --8<-- [start:step]
@@ -88,7 +124,7 @@ class Replica:
         self.leaving: dict[int, list[Request]] = defaultdict(list)  # by step
         self.models: Counter[int] = Counter()
         self.clock = self.busy = 0.0
-        self.steps = self.running = self.held = self.reserved = self.tokens = 0
+        self.steps = self.running = self.held = self.reserved = 0
 
     def advance(self, until: float) -> None:
         while self.clock < until:
@@ -100,7 +136,6 @@ class Replica:
             self.clock += seconds
             self.busy += seconds
             self.steps += 1
-            self.tokens += self.running
             self.held += self.running
             for request in joined:
                 request.first = self.clock
@@ -180,18 +215,6 @@ def weighted_least(speed: Mapping[Replica, int]) -> Callable[..., Replica]:
     )
 
 
-def static_seconds(
-    engine: Engine, prompt: int, outputs: Sequence[int], size: int
-) -> float:
-    """All of `outputs` in batches of `size`, each padded to its longest answer."""
-    total = 0.0
-    for at in range(0, len(outputs), size):
-        longest, n = max(outputs[at : at + size]), len(outputs[at : at + size])
-        total += engine.seconds(n * prompt, n * prompt)
-        total += sum(engine.seconds(n, n * (prompt + k)) for k in range(1, longest))
-    return total
-
-
 # The conversation service of Azure's published trace of 2023: quantiles of tokens.
 QUANTILES = [0, 0.05, 0.25, 0.50, 0.75, 0.90, 0.95, 0.99, 1]
 PROMPT = [2, 181, 396, 1020, 1189, 2734, 4083, 4142, 14_050]
@@ -236,6 +259,6 @@ def p95_first(requests: Iterable[Request]) -> float:
 
 
 def p95_gap(requests: Iterable[Request]) -> float:
-    """Mean seconds between tokens of a request, likewise."""
+    """Mean milliseconds between tokens of a request, likewise."""
     gaps = [(r.done - r.first) / (r.output - 1) for r in requests]
-    return float(np.percentile(gaps, 95))
+    return 1e3 * float(np.percentile(gaps, 95))

@@ -1,6 +1,7 @@
 """A fleet of equal nodes under a week's load, minute by minute."""
 
 import numpy as np
+import pandas as pd
 
 MINUTES = 7 * 24 * 60
 IDLE, BUSY = 2.1, 8.4  # kW of a node with eight GPUs; idle is assumed
@@ -33,8 +34,7 @@ def sleeping(load, nodes: int, wake: int, spare: float, hold: int = 15):
     but work only after `wake` minutes. None is sent to sleep before `hold` minutes.
     """
     need = np.minimum(np.ceil(load * (1 + spare)), nodes)
-    recent = [need[max(0, m - hold) : m + 1].max() for m in range(MINUTES)]
-    called = np.array(recent)
+    called = pd.Series(need).rolling(hold + 1, min_periods=1).max().to_numpy()
     awake = np.concatenate([np.full(wake, called[0]), called[: MINUTES - wake]])
     on = np.maximum(called, awake)  # those on their way up, or not yet down
     kw = power(on, np.minimum(load, awake)) + (nodes - on) * OFF

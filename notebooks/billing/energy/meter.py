@@ -1,26 +1,27 @@
-"""Joules of a piece of work: from the processor's counters, or else from a stated model."""
+"""Joules from the processor's counters, and processor time of a real engine."""
 
+import json
 import time
-from dataclasses import dataclass
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-
-POWERCAP = Path("/sys/class/powercap")  # AMD's counters stand here too
+from urllib.request import Request, urlopen
 
 
 # --8<-- [start:rapl]
 class Rapl:
     """The kernel's energy counters, in microjoules, which start again at zero when full."""
 
-    def __init__(self, root: Path = POWERCAP):
+    def __init__(self, root: Path = Path("/sys/class/powercap")):
         # "core" and "uncore" are parts of "package", and "psys" contains it: adding
         # them would count a joule twice. A server's "dram" stands beside "package".
         names = {z: (z / "name").read_text().strip() for z in root.glob("intel-rapl:*")}
-        wanted = [
+        self.zones = [
             z for z, name in names.items() if name.startswith(("package", "dram"))
         ]
-        self.zones = sorted(wanted)
-        self.full = {z: int((z / "max_energy_range_uj").read_text()) for z in wanted}
-        self.read()  # raises where only root may read
+        self.full = {
+            z: int((z / "max_energy_range_uj").read_text()) for z in self.zones
+        }
 
     def read(self) -> dict[Path, int]:
         return {z: int((z / "energy_uj").read_text()) for z in self.zones}
@@ -34,39 +35,34 @@ class Rapl:
 # --8<-- [end:rapl]
 
 
-@dataclass(frozen=True)
-class LinearPower:
-    """Power of one core: idle, plus a part in proportion to how busy it is."""
-
-    idle: float = 2.0  # W, a core's share of a running machine: assumed
-    busy: float = 5.0  # W, the same with the core at work: assumed
-
-    def joules(self, wall: float, processor: float) -> float:
-        return self.idle * wall + (self.busy - self.idle) * processor
+def processor_seconds(work: Callable[[], object]) -> tuple[float, object]:
+    """Processor time of all threads of this process, the engine's among them."""
+    start = time.process_time()
+    result = work()
+    return time.process_time() - start, result
 
 
-class Meter:
-    """Measures one function at a time, and says what with."""
+def generate(address: str, prompt: str, tokens: int, cache: bool = False) -> dict:
+    """A greedy completion of just so many tokens, by llama.cpp's own endpoint."""
+    body = {"prompt": prompt, "n_predict": tokens, "ignore_eos": True}
+    body |= {"temperature": 0, "cache_prompt": cache}
+    headers = {"Content-Type": "application/json"}
+    with urlopen(
+        Request(f"{address}/completion", json.dumps(body).encode(), headers)
+    ) as got:
+        return json.load(got)
 
-    def __init__(self, root: Path = POWERCAP, model: LinearPower = LinearPower()):
-        self.model = model
-        try:
-            self.rapl = Rapl(root)
-        except OSError:
-            self.rapl = None
-        if self.rapl and not self.rapl.zones:
-            self.rapl = None
-        self.source = "RAPL counters" if self.rapl else "linear model of one core"
 
-    def __call__(self, work, seconds: float = 0.05) -> float:
-        """Joules of one run of `work`, repeated until it has taken `seconds`."""
-        work()  # not the first time, which allocates
-        runs, before = 0, self.rapl.read() if self.rapl else {}
-        start = time.process_time()
-        while (spent := time.process_time() - start) < seconds:
-            work()
-            runs += 1
-        if self.rapl:
-            return self.rapl.joules(before, self.rapl.read()) / runs
-        # A busy neighbour makes the clock on the wall run on without us.
-        return self.model.joules(wall=spent, processor=spent) / runs
+def together(address: str, batch: int, tokens: int) -> list[dict]:
+    """As many completions at a time as the batch has room for."""
+    prompts = [f"Story {number}: once" for number in range(batch)]
+    with ThreadPoolExecutor(batch) as pool:
+        return list(pool.map(lambda prompt: generate(address, prompt, tokens), prompts))
+
+
+def steps(address: str) -> int:
+    """Forward passes of the engine so far; each reads all weights once."""
+    with urlopen(f"{address}/metrics") as got:
+        lines = got.read().decode().splitlines()
+    (total,) = (line for line in lines if line.startswith("llamacpp:n_decode_total"))
+    return int(float(total.split()[1]))

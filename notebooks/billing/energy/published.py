@@ -1,26 +1,17 @@
-"""Measurements that others published, with their sources."""
+"""Numbers that others published, with their sources."""
 
 import numpy as np
-from transformer_costs import LLAMA_3_1_8B, LLAMA_3_1_70B, LLAMA_3_1_405B
 
-# GPU joules per output token, by sequences decoded together. Llama 3.1, vLLM 0.11, chat
-# requests, H100 SXM: ML.ENERGY Leaderboard 3.0, December 2025 (https://ml.energy/leaderboard).
-# name: (model, bytes a weight, {batch: J/token})
-DECODE = {
-    "8B, bf16, 1 GPU": (LLAMA_3_1_8B, 2, {8: 0.455, 64: 0.119, 128: 0.095, 512: 0.070}),
-    "70B, bf16, 4 GPUs": (
-        LLAMA_3_1_70B,
-        2,
-        {8: 3.76, 16: 2.09, 32: 1.21, 64: 0.797, 128: 0.563, 256: 0.479, 512: 0.421},
-    ),
-    "405B, fp8, 8 GPUs": (
-        LLAMA_3_1_405B,
-        1,
-        {8: 13.97, 64: 3.08, 128: 2.43, 256: 2.06},
-    ),
-}
-# Output tokens a second of "70B, bf16, 4 GPUs": same source.
-TOKENS_PER_SECOND = {8: 470, 512: 5_921}
+# kgCO2/kWh in 2023, averages: Ministry of Ecology and Environment and National Bureau of
+# Statistics of China, 31 December 2025.
+CHINA = {"nation": 0.5306, "north": 0.6361, "southwest": 0.2472}
+
+# Llama 3.1's model card (Meta, 2024): hours of H100, and tonnes of CO2e, location-based.
+LLAMA_3_1 = {"8B": (1.46e6, 420), "70B": (7.0e6, 2_040), "405B": (30.84e6, 8_930)}
+META_PUE = 1.08  # Meta, 2023
+
+# Highest power of a node of eight H100 in training, W: Latif et al., 2024.
+NODE = 8_400
 
 # Mean gCO2/kWh in each hour of the local day in 2024, direct emissions; computed from
 # Electricity Maps' hourly data (https://www.electricitymaps.com), as kept in

@@ -152,6 +152,7 @@ for kind, points in (("bf16", bf16), ("fp8", fp8)):
     energy[f"{kind} [J/token]"] = between
 change = energy["fp8 [J/token]"] / energy["bf16 [J/token]"] - 1
 fp8_small, fp8_large = change[8], change[128]
+fp8_saved = -fp8_large
 assert 0.5 < fp8_small < 0.6 and -0.15 < fp8_large < -0.05
 h100, b200 = (JOULES[f"70B, bf16, {cards}"] for cards in ("4 x H100", "2 x B200"))
 newer_small, newer_large = (
@@ -178,7 +179,7 @@ assert streams["J/token"].is_monotonic_decreasing
 assert 6 < pooled_gain < 6.7 and 1.9 < pooled_slower < 2.2
 streams.round(2)
 
-# %% name="sweep-context"
+# %% name="sweep-context" tags=["sweep"] flips="break_even"
 # Bytes that vLLM's default share of the memory leaves for the cache.
 MEMORY = 4 * H100.memory * 0.92 - 2 * LLAMA_3_1_70B.parameters
 KV = LLAMA_3_1_70B.kv_bytes()  # bytes for each token of context
@@ -349,6 +350,7 @@ engine.stop()
 saving = pd.DataFrame(index=pd.Index(ways, name="one request"))
 saving["processor seconds"] = [spent for spent, _ in ways.values()]
 computed = [reply["timings"]["prompt_n"] for _, reply in ways.values()]
+cached_prompt = computed[2]
 saving["prompt tokens computed"] = computed
 before, after, cached = saving["processor seconds"]
 assert 0.7 < after / before < 1.4 and cached < before / 2

@@ -17,3 +17,8 @@ def ngrams(tokens: list[str], n: int = 13) -> set[tuple[str, ...]]:
 
 
 # --8<-- [end:normalised]
+
+
+def wide(text: str) -> str:
+    """Upper case, full width: the same words in other characters."""
+    return "".join(chr(ord(c) + 0xFEE0) if "!" <= c <= "~" else c for c in text.upper())

@@ -161,19 +161,18 @@ assert dropped.drop("kept").idxmax() == "words without letters" and filtered > 0
 assert by_spaces == {"number of words"} and by_characters == {"mean word length"}
 dropped.rename_axis("reason").to_frame("share of texts").round(3)
 
-# %% name="context"
+# %% name="context" tags=["sweep"] flips="enough"
 from packing import best_fit, padded, split
 
 lengths = [len(ids[i]) for i in np.random.default_rng(0).permutation(firsts)]
 total, rows = sum(lengths), {}
 for context in (256, 512, 1024, 2048, 4096, 8192):
-    cut = [min(n, context) for n in lengths]  # what bfd keeps
-    positions = context * best_fit(
-        split(lengths, context), context
-    )  # bfd_split keeps all
-    empty = {"padded": 1 - sum(cut) / padded(cut), "packed": 1 - total / positions}
-    rows[context] = {"cut off": 1 - sum(cut) / total} | {
-        f"{k}, empty": v for k, v in empty.items()
+    cut = [min(n, context) for n in lengths]  # what bfd keeps; bfd_split keeps all
+    positions = context * best_fit(split(lengths, context), context)
+    rows[context] = {
+        "cut off": 1 - sum(cut) / total,
+        "padded, empty": 1 - sum(cut) / padded(cut),
+        "packed, empty": 1 - total / positions,
     }
 sweep = pd.DataFrame(rows).T.rename_axis("context [tokens]").mul(100).add_suffix(" [%]")
 lost_share = sweep["cut off [%]"]

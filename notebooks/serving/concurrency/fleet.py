@@ -1,49 +1,120 @@
-"""Starts the replicas and sends them load, as the clients of a service do."""
+"""Engines in virtual time: continuous batching, a queue and a KV cache each, step by step."""
 
-import asyncio
-import subprocess
-import sys
-import time
-from collections.abc import Iterable
+import math
+from collections import deque
+from dataclasses import dataclass, field
 
+import numpy as np
 import pandas as pd
-from routing import Balancer
 
 
-def start(step_s: float) -> subprocess.Popen:
-    command = [sys.executable, "replica.py", str(step_s)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+@dataclass
+class Cost:
+    """Milliseconds of a step of the engine, as measured."""
+
+    base: float
+    sequence: float  # for each sequence of the batch
+    prompt: float  # for each prompt token
+
+    def step(self, sequences: int, prompt_tokens: int = 0) -> float:
+        return self.base + self.sequence * sequences + self.prompt * prompt_tokens
 
 
-def url(server: subprocess.Popen) -> str:
-    return f"http://127.0.0.1:{int(server.stdout.readline())}"
+@dataclass
+class Request:
+    at: float  # ms
+    prompt: int
+    output: int
+    made: int = 0
+    first: float = math.inf
+    done: float = math.inf
 
 
-async def open_loop(
-    balancer: Balancer, due_s: Iterable[float], tokens: int
-) -> pd.DataFrame:
-    """Requests come when they are due, whether or not the earlier ones are answered."""
-    began = time.monotonic()
+# --8<-- [start:engine]
+@dataclass
+class Replica:
+    cost: Cost
+    seats: int
+    kv_tokens: float = math.inf
+    slowdown: float = 1.0
+    now: float = 0.0
+    recomputed: int = 0
+    waiting: deque = field(default_factory=deque)
+    running: list = field(default_factory=list)
 
-    async def one(due: float) -> tuple[int, float]:
-        await asyncio.sleep(began + due - time.monotonic())
-        replica, _ = await balancer.send(tokens=tokens)
-        # From when it was due, not from when it was sent: no queueing is left out.
-        return replica, time.monotonic() - began - due
+    def used(self, growth: int = 0) -> int:
+        return sum(r.prompt + r.made + growth for r in self.running)
 
-    answers = await asyncio.gather(*map(one, due_s))
-    return pd.DataFrame(answers, columns=["replica", "seconds"])
+    def step(self) -> None:
+        prefill = 0
+        while self.waiting and len(self.running) < self.seats:
+            new = self.waiting[0].prompt + self.waiting[0].made
+            if self.running and self.used(1) + new + 1 > self.kv_tokens:
+                break  # admitted by what it needs now, as vLLM does
+            prefill += new
+            self.running.append(self.waiting.popleft())
+        while len(self.running) > 1 and self.used(1) > self.kv_tokens:
+            victim = self.running.pop()  # the last to come starts again
+            self.recomputed += victim.prompt + victim.made
+            self.waiting.appendleft(victim)
+        ms = self.cost.step(len(self.running), prefill)
+        self.now += self.slowdown * ms
+        for request in self.running:
+            request.made += 1
+            request.first = min(request.first, self.now)
+            if request.made == request.output:
+                request.done = self.now
+        self.running = [r for r in self.running if r.done == math.inf]
+
+    # --8<-- [end:engine]
+
+    def load(self) -> int:
+        return len(self.waiting) + len(self.running)
+
+    def run_until(self, at: float) -> None:
+        while self.now < at and (self.running or self.waiting):
+            self.step()
+        self.now = max(self.now, at) if at < math.inf else self.now
 
 
-async def closed_loop(
-    balancer: Balancer, calls: list[dict], workers: int
-) -> pd.DataFrame:
-    """Each worker sends its next call when its last one is answered."""
-    todo, log = iter(calls), []
+MEAN_PROMPT, MEAN_OUTPUT = 40, 30  # tokens
+WARM_UP = 100  # requests dropped
 
-    async def worker() -> None:
-        for params in todo:  # one iterator, shared by all workers
-            log.append(await balancer.send(**params))
 
-    await asyncio.gather(*(worker() for _ in range(workers)))
-    return pd.DataFrame(log, columns=["replica", "status"])
+def capacity(cost: Cost, seats: int) -> float:
+    """Requests per ms that one replica sustains with all seats taken."""
+    decode = MEAN_OUTPUT * (cost.base / seats + cost.sequence)
+    return 1 / (decode + MEAN_PROMPT * cost.prompt)
+
+
+def poisson(per_ms: float, seed: int, count: int = 600) -> list[Request]:
+    rng = np.random.default_rng(seed)
+    at = rng.exponential(1 / per_ms, count).cumsum()
+    # Log-normal lengths of the given means.
+    lengths = rng.lognormal(-0.125, 0.5, (count, 2))
+    tokens = np.ceil(lengths * (MEAN_PROMPT, MEAN_OUTPUT)).astype(int)
+    return [Request(t, int(p), int(o)) for t, (p, o) in zip(at, tokens)]
+
+
+def simulate(requests, replicas, pick, limit=math.inf, refresh=1) -> pd.DataFrame:
+    """Send each to a replica, which refuses what would exceed `limit` running and waiting.
+
+    The loads that `pick` sees are up to `refresh` requests old."""
+    refused = []
+    for number, request in enumerate(requests):
+        for replica in replicas:
+            replica.run_until(request.at)
+        if number % refresh == 0:
+            seen = {i: replica.load() for i, replica in enumerate(replicas)}
+        chosen = replicas[pick(seen)]
+        refused.append(chosen.load() >= limit)
+        if not refused[-1]:
+            chosen.waiting.append(request)
+    for replica in replicas:
+        replica.run_until(math.inf)
+    columns = {
+        "at": [r.at for r in requests],
+        "first": [r.first - r.at for r in requests],
+        "done": [r.done for r in requests],
+    }
+    return pd.DataFrame(columns | {"refused": refused})[WARM_UP:]

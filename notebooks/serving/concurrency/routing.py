@@ -1,21 +1,25 @@
-"""Routing policies, a circuit breaker, and the balancer that uses them."""
+"""Routing policies, a circuit breaker, and the balancer that uses them before real engines."""
 
+import asyncio
 import hashlib
 import itertools
 import math
 import random
-import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import httpx
 
 dice, turn = random.Random(0), itertools.count()
 
 
-# --8<-- [start:round-robin]
+# --8<-- [start:policies]
 def round_robin(load: dict[int, int], **_) -> int:
     return list(load)[next(turn) % len(load)]
+
+
+def random_choice(load: dict[int, int], **_) -> int:
+    return dice.choice(list(load))
 
 
 def least_outstanding(load: dict[int, int], **_) -> int:
@@ -37,62 +41,68 @@ def prefix_affinity(load: dict[int, int], prefix: str, **_) -> int:
     return next(i for i in sorted(load, key=rank) if load[i] < ceiling)
 
 
-# --8<-- [end:round-robin]
+# --8<-- [end:policies]
 
 
 @dataclass
 class Breaker:
-    clock: Callable[[], float] = time.monotonic
-    threshold: int = 5  # failures in a row
-    cooldown_s: float = 10.0
+    clock: Callable[[], float]
+    threshold: float = 3  # failures in a row
+    cooldown_s: float = 10
     failures: int = 0
-    opened_s: float = 0.0
-    states: list[str] = field(default_factory=lambda: ["closed"])
+    opened_s: float | None = None
+    probing: bool = False
 
-    def ready(self) -> bool:  # half-open is not ready: one probe at a time
-        rested = self.clock() - self.opened_s >= self.cooldown_s
-        return self.states[-1] == "closed" or (self.states[-1] == "open" and rested)
+    def ready(self) -> bool:
+        if self.opened_s is None:
+            return True
+        return not self.probing and self.clock() - self.opened_s >= self.cooldown_s
 
     def started(self) -> None:
-        if self.states[-1] == "open":
-            self.states.append("half-open")
+        self.probing = self.opened_s is not None  # half-open: one probe at a time
 
     def finished(self, ok: bool) -> None:
-        self.failures = 0 if ok else self.failures + 1
-        if ok and self.states[-1] == "half-open":
-            self.states.append("closed")
-        elif (self.states[-1] == "half-open" and not ok) or (
-            self.states[-1] == "closed" and self.failures >= self.threshold
-        ):
-            self.states.append("open")
+        self.failures, self.probing = 0 if ok else self.failures + 1, False
+        if ok:
+            self.opened_s = None
+        elif self.failures >= self.threshold:
             self.opened_s = self.clock()
 
 
 class Balancer:
     def __init__(
-        self,
-        client: httpx.AsyncClient,
-        urls: list[str],
-        pick: Callable[..., int],
-        breakers: list[Breaker] | None = None,
-    ) -> None:
-        self.client, self.urls, self.pick = client, urls, pick
+        self, engines: list, pick: Callable[..., int], breakers: list | None = None
+    ):
+        self.engines, self.pick = engines, pick
         # Without breakers: some that never open.
-        self.breakers = breakers or [Breaker(threshold=10**9) for _ in urls]
-        # Sent and not yet answered; idle connections do not count.
-        self.load = dict.fromkeys(range(len(urls)), 0)
+        self.breakers = breakers or [Breaker(lambda: 0, math.inf) for _ in engines]
+        self.load = dict.fromkeys(range(len(engines)), 0)  # sent and not yet answered
 
-    async def send(self, **params) -> tuple[int, int]:
+    async def send(self, prompt: str, tokens: int) -> tuple[int, dict | None]:
+        """The replica, and its answer or nothing."""
         usable = {i: n for i, n in self.load.items() if self.breakers[i].ready()}
-        i = self.pick(usable, **params)
+        i = self.pick(usable, prefix=prompt[:20])
         self.breakers[i].started()
         self.load[i] += 1
-        ok = False
+        answer = None
         try:
-            address = f"{self.urls[i]}/generate"
-            status = (await self.client.post(address, params=params)).status_code
-            ok = status < 500
-            return i, status
-        finally:  # a timeout or a broken connection is a failure too
-            self.load[i] -= 1
-            self.breakers[i].finished(ok)
+            body = {"prompt": prompt, "n_predict": tokens, "ignore_eos": True}
+            async with httpx.AsyncClient(timeout=60, trust_env=False) as client:
+                url = f"{self.engines[i].address}/completion"
+                answer = (await client.post(url, json=body)).json()
+        except httpx.TransportError:
+            pass
+        self.load[i] -= 1
+        self.breakers[i].finished(answer is not None)
+        return i, answer
+
+    async def closed_loop(self, prompts: list[str], tokens: int, workers: int) -> list:
+        """Each worker sends its next call when its last one is answered."""
+        todo, log = iter(prompts), []
+
+        async def worker() -> None:
+            for prompt in todo:  # one iterator, shared by all workers
+                log.append(await self.send(prompt, tokens))
+
+        await asyncio.gather(*(worker() for _ in range(workers)))
+        return log

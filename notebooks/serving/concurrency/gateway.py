@@ -1,0 +1,142 @@
+"""A gateway before one engine: quotas, a bounded queue in order of priority, deadlines, cancelling.
+
+Its clock counts tokens that the engine has made, so a busy neighbour changes nothing."""
+
+import asyncio
+import heapq
+import itertools
+import math
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import httpx
+import uvicorn
+from fastapi import FastAPI, HTTPException, Request
+from fastapi.responses import StreamingResponse
+from pydantic import BaseModel
+
+TOKENS_PER_S = 100  # what the engine sustains: turns a backlog into seconds
+
+
+class Call(BaseModel):
+    prompt: str = "Once upon a time"
+    tokens: int
+    tenant: str = ""
+    priority: int = 0  # lower goes first
+    deadline: int | None = None  # tokens from now
+
+
+# --8<-- [start:admit]
+class Gateway:
+    def __init__(self, engine: str, seats: int, max_backlog=math.inf, quota=None):
+        self.engine, self.free = engine, seats
+        self.max_backlog, self.quota = max_backlog, quota
+        self.made = self.backlog = 0  # tokens made; tokens promised and not yet made
+        self.waiting, self.arrivals, self.order = [], itertools.count(), []
+
+    def admit(self, call: Call) -> None:
+        if self.quota and (wait_s := self.quota.take(call)):  # the caller's doing
+            raise refusal(429, "over your quota", wait_s)
+        excess = self.backlog + call.tokens - self.max_backlog
+        if excess > 0:  # the server's state: it would be answered too late
+            raise refusal(503, "queue full", excess / TOKENS_PER_S)
+        self.backlog += call.tokens
+
+    async def seat(self, priority: int) -> None:
+        if self.free:
+            self.free -= 1
+            return
+        turn = asyncio.get_running_loop().create_future()
+        heapq.heappush(self.waiting, (priority, next(self.arrivals), turn))
+        await turn
+
+    def release(self) -> None:
+        if self.waiting:
+            heapq.heappop(self.waiting)[2].set_result(None)
+        else:
+            self.free += 1
+
+    # --8<-- [end:admit]
+
+    async def start(self, call: Call, request: Request) -> None:
+        """Wait for a seat; nobody is served who has left, or whose deadline has passed."""
+        due = math.inf if call.deadline is None else self.made + call.deadline
+        self.admit(call)
+        await self.seat(call.priority)
+        self.order.append(call.tenant)
+        gone = await request.is_disconnected()
+        if gone or self.made >= due:
+            self.finish(call)
+            raise refusal(503, "left" if gone else "too late to begin", 1)
+
+    def finish(self, call: Call) -> None:
+        self.backlog -= call.tokens
+        self.release()
+
+    async def tokens(self, call: Call) -> AsyncIterator[str]:
+        body = {"n_predict": call.tokens, "ignore_eos": True, "temperature": 0}
+        body |= {"prompt": call.prompt, "stream": True, "cache_prompt": False}
+        try:
+            async with httpx.AsyncClient(timeout=60, trust_env=False) as client:
+                url = f"{self.engine}/completion"
+                # Leaving this block closes the connection, and the engine stops.
+                async with client.stream("POST", url, json=body) as answer:
+                    async for line in answer.aiter_lines():
+                        if '"stop":false' in line:
+                            self.made += 1
+                            yield line + "\n\n"
+        finally:
+            self.finish(call)
+
+    async def streamed(self, call: Call, request: Request) -> StreamingResponse:
+        await self.start(call, request)
+        return StreamingResponse(self.tokens(call), media_type="text/event-stream")
+
+    async def plain(self, call: Call, request: Request) -> dict:
+        await self.start(call, request)
+        return {"events": [event async for event in self.tokens(call)]}
+
+
+def refusal(status: int, reason: str, wait_s: float) -> HTTPException:
+    return HTTPException(status, reason, {"Retry-After": str(math.ceil(wait_s))})
+
+
+# --8<-- [start:quota]
+class Quota:
+    """Token buckets, one a tenant: take, or say how many seconds to wait."""
+
+    def __init__(self, unit: str, burst: float, per_s: float, clock):
+        self.unit, self.burst, self.per_s, self.clock = unit, burst, per_s, clock
+        self.levels: dict[str, tuple[float, float]] = {}
+
+    def take(self, call: Call) -> float:
+        now = self.clock()
+        level, filled_at = self.levels.get(call.tenant, (self.burst, now))
+        level = min(self.burst, level + (now - filled_at) * self.per_s)
+        cost = call.tokens if self.unit == "tokens" else 1
+        short = max(0, cost - level)
+        self.levels[call.tenant] = (level if short else level - cost, now)
+        return short / self.per_s
+
+
+# --8<-- [end:quota]
+
+
+@asynccontextmanager
+async def serve(gateway: Gateway) -> AsyncIterator[httpx.AsyncClient]:
+    """The gateway on a port of its own, and a client of it."""
+    app = FastAPI()
+    app.post("/generate")(gateway.streamed)
+    app.post("/plain")(gateway.plain)
+    settings = uvicorn.Config(app, log_level="error", lifespan="off")
+    server = uvicorn.Server(settings)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        task = asyncio.create_task(server.serve([listener]))
+        address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        async with httpx.AsyncClient(
+            base_url=address, timeout=60, trust_env=False
+        ) as client:
+            yield client
+        server.should_exit = True
+        await task

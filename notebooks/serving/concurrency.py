@@ -190,7 +190,7 @@ pd.DataFrame(route, index=[1, STALE]).T.round(2).rename(
     columns={1: "fresh [deadlines]", STALE: "64 requests old [deadlines]"}
 )
 
-# %% name="sweep-load" tags=["volatile"]
+# %% name="sweep-load" tags=["volatile", "sweep"] flips="break_even"
 LOADS = (0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.4)
 with_limit = {load: overload(load, CHOSEN).goodput for load in LOADS}
 without = {load: overload(load, math.inf).goodput for load in LOADS}
@@ -239,7 +239,6 @@ late_table = pd.DataFrame(
         "refused on arrival": await burst(None, max_backlog=DEADLINE),
     }
 ).T
-wasted = late_table["late"] * LENGTH
 served_late, dropped_late, bounded_late = late_table["late"]
 bounded_in_time = int(late_table["in time"].iloc[2])
 # In any order, no more than DEADLINE // LENGTH can be answered in time.
@@ -317,7 +316,7 @@ LONG = {"tokens": 120}
 gateway = Gateway(engine.address, seats=4)
 async with serve(gateway) as client:
     async with client.stream("POST", "/generate", json=LONG) as answer:
-        async for line in answer.aiter_lines():
+        async for _ in answer.aiter_lines():
             if gateway.made >= 5:
                 break  # the user leaves; leaving the block disconnects
     while gateway.free < 4:
@@ -337,7 +336,7 @@ print(f"tokens made: {tokens_stream} when streamed, {tokens_plain} by a plain ca
 from routing import Balancer, Breaker
 
 engines = [engine, *(Engine(slots=4, cache_ram_mib=0) for _ in range(2))]
-TALKS, TURNS = 6, 4
+TALKS, TURNS = 6, 3
 history = {i: f"word{i} " * 20 for i in range(TALKS)}
 
 

@@ -78,14 +78,13 @@ class Gateway:
         body = {"n_predict": call.tokens, "ignore_eos": True, "temperature": 0}
         body |= {"prompt": call.prompt, "stream": True, "cache_prompt": False}
         try:
-            async with httpx.AsyncClient(timeout=60, trust_env=False) as client:
-                url = f"{self.engine}/completion"
-                # Leaving this block closes the connection, and the engine stops.
-                async with client.stream("POST", url, json=body) as answer:
-                    async for line in answer.aiter_lines():
-                        if '"stop":false' in line:
-                            self.made += 1
-                            yield line + "\n\n"
+            # Leaving this block closes the connection, and the engine stops.
+            url = f"{self.engine}/completion"
+            async with self.client.stream("POST", url, json=body) as answer:
+                async for line in answer.aiter_lines():
+                    if '"stop":false' in line:
+                        self.made += 1
+                        yield line + "\n\n"
         finally:
             self.finish(call)
 
@@ -134,9 +133,13 @@ async def serve(gateway: Gateway) -> AsyncIterator[httpx.AsyncClient]:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         task = asyncio.create_task(server.serve([listener]))
         address = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        async with httpx.AsyncClient(
-            base_url=address, timeout=60, trust_env=False
-        ) as client:
+        # A connection a call: the engine closes those that stay idle.
+        limits = httpx.Limits(max_keepalive_connections=0)
+        options = {"timeout": 60, "trust_env": False, "limits": limits}
+        async with (
+            httpx.AsyncClient(**options) as gateway.client,
+            httpx.AsyncClient(base_url=address, **options) as client,
+        ):
             yield client
-        server.should_exit = True
-        await task
+            server.should_exit = True
+            await task

@@ -87,9 +87,8 @@ class Balancer:
         answer = None
         try:
             body = {"prompt": prompt, "n_predict": tokens, "ignore_eos": True}
-            async with httpx.AsyncClient(timeout=60, trust_env=False) as client:
-                url = f"{self.engines[i].address}/completion"
-                answer = (await client.post(url, json=body)).json()
+            url = f"{self.engines[i].address}/completion"
+            answer = (await self.client.post(url, json=body)).json()
         except httpx.TransportError:
             pass
         self.load[i] -= 1
@@ -104,5 +103,7 @@ class Balancer:
             for prompt in todo:  # one iterator, shared by all workers
                 log.append(await self.send(prompt, tokens))
 
-        await asyncio.gather(*(worker() for _ in range(workers)))
+        options = {"limits": httpx.Limits(max_keepalive_connections=0), "timeout": 60}
+        async with httpx.AsyncClient(trust_env=False, **options) as self.client:
+            await asyncio.gather(*(worker() for _ in range(workers)))
         return log

@@ -149,9 +149,8 @@ def _mutate(project: Project, names: list[str]) -> None:
 def _explore(project: Project, names: list[str]) -> None:
     for book in _read(project, names):
         planted, alive = exploring.explore(book, project.cache)
-        for fault in alive:
-            path, line = exploring.where(book, fault)
-            print(f"{path.relative_to(project.root)}:{line}: {fault.was} -> {fault.text}")
+        for line in exploring.keep(book, planted, alive):
+            print(line)
         print(f"{book.name}: {planted - len(alive)} of {planted} planted faults caught")
 
 

@@ -1,14 +1,15 @@
-"""Faults that are planted all over a notebook: what they are, and which are noticed."""
+"""Which faults that nobody wrote are noticed, and what is kept of it."""
 
 from __future__ import annotations
 
-import ast
 from pathlib import Path
 
 import pytest
 
+from qa.failures import Failures
 from qa.run import exploring
 from qa.run import notebook as notebooks
+from qa.run.exploring import Proof
 
 NOTEBOOK = """\
 # %% name="one"
@@ -16,75 +17,60 @@ import helper
 
 total = helper.add(2, 3)
 unnoticed = 7 - 2
-print(total)
 
 # %% name="two"
 assert total == 5, 1 + 1
 """
 HELPER = "def add(a, b):\n    return a + b\n"
+SURVIVORS = ["sum.py:5: 7 - 2 -> ((7) + (2))", "sum.py:5: 7 -> 14", "sum.py:5: 2 -> 4"]
 
 
 def book(folder: Path, text: str = NOTEBOOK) -> notebooks.Notebook:
     path = folder / "notebooks/training/sum.py"
-    path.parent.mkdir(parents=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
     path.with_name("helper.py").write_text(HELPER)
     return notebooks.read(path)
 
 
-def test_survivors_are_listed_with_their_lines(tmp_path: Path) -> None:
-    sums = book(tmp_path)
-    planted, alive = exploring.explore(sums, tmp_path / "cache")
-    assert planted == 6
-    said = {(*exploring.where(sums, each), each.was, each.text) for each in alive}
-    assert said == {
-        (sums.path, 5, "7 - 2", "((7) + (2))"),
-        (sums.path, 5, "7", "14"),
-        (sums.path, 5, "2", "4"),
-    }
+def explored(folder: Path) -> Path:
+    """The file that is kept of the notebook as it is first."""
+    sums = book(folder)
+    planted, alive = exploring.explore(sums, folder / "cache")
+    assert (planted, exploring.keep(sums, planted, alive)) == (6, SURVIVORS)
+    return folder / "notebooks/training/sum" / notebooks.EXPLORED
 
 
-CHANGES = [
-    ("x = a < b", "x = (a >= b)"),
-    ("x = a is None", "x = (a is not None)"),
-    ("x = not True", "x = not False"),
-    ("x = 0", "x = 1"),
-    ("x = 1.5", "x = 3.0"),
-    ("x.append(y)\nz", "pass\nz"),
-    ("x += y", "pass"),
-    ("a, b = f()", "a, b = f(); b = a"),
-    ("if x:\n    y", "if not (x):\n    y"),
-    ("x = (a\n     + b)", "x = (((a) - (b)))\n"),
-    ("x = '大', a < b", "x = '大', (a >= b)"),
-]
+def test_survivors_are_kept_with_their_lines(tmp_path: Path) -> None:
+    text = explored(tmp_path).read_text()
+    assert "planted = 6\ncaught = 3\nsurvivors = [\n" in text
+    assert '    "sum.py:5: 7 -> 14",\n' in text
 
 
-@pytest.mark.parametrize(("source", "becomes"), CHANGES)
-def test_what_is_planted(tmp_path: Path, source: str, becomes: str) -> None:
-    sums = book(tmp_path, f'# %% name="c"\n{source}\n\n# %% name="end"\nassert x\n')
-    texts = [exploring.with_fault(sums, each).code[0].source for each in exploring.faults(sums)]
-    assert becomes in texts
-    for text in texts:
-        ast.parse(text)
-        assert text.count("\n") == source.count("\n")
+def test_what_is_kept_holds_for_this_version_alone(tmp_path: Path) -> None:
+    explored(tmp_path)
+    assert exploring.proof(book(tmp_path), 2) == Proof(2, 6, 3)
+    assert exploring.proof(book(tmp_path, NOTEBOOK + "\n# %% [markdown]\n# Said.\n"), 2).planted
+    assert exploring.proof(book(tmp_path, NOTEBOOK.replace("7", "8")), 2) == Proof(2)
+    path = tmp_path / "notebooks/training/helper.py"
+    path.write_text(HELPER.replace("a + b", "b + a"))
+    assert exploring.proof(notebooks.read(path.with_name("sum.py")), 2) == Proof(2)
 
 
-@pytest.mark.parametrize(
-    "source",
-    [
-        "assert 1 < 2",
-        "import math",
-        "ax.plot(1, 2)",
-        "fig, ax = plt.subplots(2)",
-        "x = 'text'",
-        "print(x)",
-        "%time x = 1 + 2",
-    ],
-)
-def test_what_is_left_alone(tmp_path: Path, source: str) -> None:
-    sums = book(tmp_path, f'# %% name="c"\n{source}\n\n# %% name="end"\nassert x\n')
-    (tmp_path / "notebooks/training/helper.py").unlink()
-    assert list(exploring.faults(sums)) == []
+@pytest.mark.parametrize("text", ["", "planted = 6", 'version = "', "version = 1\nplanted = 2"])
+def test_what_is_none_of_its_files_says_nothing(tmp_path: Path, text: str) -> None:
+    explored(tmp_path).write_text(text)
+    assert exploring.proof(book(tmp_path), 0) == Proof()
+
+
+def test_what_is_kept_is_no_part_of_what_runs(tmp_path: Path) -> None:
+    assert explored(tmp_path).name not in book(tmp_path).files
+
+
+def test_a_notebook_that_fails_is_not_explored(tmp_path: Path) -> None:
+    with pytest.raises(Failures) as raised:
+        exploring.explore(book(tmp_path, NOTEBOOK.replace("== 5", "== 6")), tmp_path / "cache")
+    assert [failure.code for failure in raised.value.failures] == ["failed-assertion"]
 
 
 def test_of_many_the_same_are_drawn_again(tmp_path: Path) -> None:

@@ -30,13 +30,12 @@ assert limit * 2 == 20
 HELPER = "def add(a, b):\n    return a + b\n"
 
 
-def book(folder: Path, *records: str, more: str = "") -> notebooks.Notebook:
+def book(folder: Path, *records: str, code: str = "") -> notebooks.Notebook:
     path = folder / "notebooks/training/sum.py"
-    path.parent.mkdir(parents=True)
-    path.write_text(NOTEBOOK)
+    path.with_suffix("").mkdir(parents=True, exist_ok=True)
+    path.write_text(NOTEBOOK + code)
     path.with_name("helper.py").write_text(HELPER)
-    path.with_suffix("").mkdir()
-    (path.with_suffix("") / notebooks.MUTANTS).write_text("\n".join([*records, more]))
+    (path.with_suffix("") / notebooks.MUTANTS).write_text("\n".join(records))
     return notebooks.read(path)
 
 
@@ -79,11 +78,26 @@ def test_what_is_not(tmp_path: Path, record: str, code: str) -> None:
     assert found(tmp_path, record) == [f"1 {code}"]
 
 
-def test_only_what_was_caught_is_remembered(tmp_path: Path) -> None:
-    caught = mutant("limit = 10", "limit = 5", "two")
-    survives = mutant("limit = 10", "limit = 11", "two")
-    assert len(found(tmp_path, caught, survives)) == 1
-    assert len(list((tmp_path / "cache/mutants").iterdir())) == 1
+def test_outcomes_are_remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    records = [mutant("limit = 10", f"limit = {number}", "two") for number in (5, 11)]
+    first = found(tmp_path, *records)
+    monkeypatch.setattr("qa.run.trials.run", None)
+    assert found(tmp_path, *records) == first == ["8 mutant-survives"]
+
+
+def test_a_notebook_that_fails_proves_nothing(tmp_path: Path) -> None:
+    sums = book(tmp_path, mutant("limit = 10", "limit = 5", "two"), code="assert 1 > 2")
+    planted = [(sums.name, each) for each in mutants.read(sums)]
+    with pytest.raises(Failures) as raised:
+        mutants.run_all({sums.name: sums}, planted, tmp_path / "cache")
+    assert [failure.code for failure in raised.value.failures] == ["failed-assertion"]
+
+
+def test_modules_lent_to_all_can_be_changed(tmp_path: Path) -> None:
+    where = {"file": "local_postgres.py"}
+    record = mutant("START_SECONDS = 30", "START_SECONDS = 0", "two", **where)
+    sums = book(tmp_path, record, code="import local_postgres")
+    assert [each.file for each in mutants.read(sums)] == ["local_postgres.py"]
 
 
 @pytest.mark.parametrize(

@@ -46,32 +46,42 @@ def essence(source: str) -> str:
     return ast.dump(_Silent().visit(ast.parse(source)))
 
 
-def key_parts(notebook: Notebook, isolated: bool = True) -> dict[str, Any]:
-    """All that a result depends on, in JSON form. `isolated`: whether it ran shut in.
+def own_parts(notebook: Notebook) -> dict[str, Any]:
+    """What its authors wrote of all that a result depends on, the same on every machine.
 
     Markdown cells, comments between cells and the position of a cell in its file do not count, so
     touching prose never reruns code. All final scalars are stored, so neither does another `{{ }}`.
     """
-    distributions = environment.imported_distributions(notebook.mentions.modules)
-    distributions |= environment.called_distributions(notebook.mentions.words)
-    shown = environment.with_requirements(dict.fromkeys(DISTRIBUTIONS, ""))
     return {
         "notebook": notebook.name,
-        "engine": engine(),
-        "isolated": isolated,
-        "environment": environment.python(),
-        "distributions": shown | environment.with_requirements(distributions),
         "cells": [
             [cell.name, cell.source, cell.tags, cell.raises, cell.flips] for cell in notebook.code
         ],
         "files": {
             name: hashlib.sha256(file.content).hexdigest() for name, file in notebook.files.items()
         },
+    }
+
+
+def key_parts(notebook: Notebook, isolated: bool = True) -> dict[str, Any]:
+    """All that a result depends on, in JSON form. `isolated`: whether it ran shut in."""
+    distributions = environment.imported_distributions(notebook.mentions.modules)
+    distributions |= environment.called_distributions(notebook.mentions.words)
+    shown = environment.with_requirements(dict.fromkeys(DISTRIBUTIONS, ""))
+    return own_parts(notebook) | {
+        "engine": engine(),
+        "isolated": isolated,
+        "environment": environment.python(),
+        "distributions": shown | environment.with_requirements(distributions),
         "seconds": notebook.seconds,
     }
 
 
 def result_key(notebook: Notebook, isolated: bool = True) -> str:
     """64 hexadecimal digits."""
-    parts = json.dumps(key_parts(notebook, isolated), sort_keys=True)
-    return hashlib.sha256(parts.encode()).hexdigest()
+    return digest(key_parts(notebook, isolated))
+
+
+def digest(parts: object) -> str:
+    """Of what has a JSON form."""
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

@@ -8,25 +8,20 @@ the code is broken on purpose. After DeMillo, Lipton and Sayward, "Hints on Test
 from __future__ import annotations
 
 import ast
-import os
 import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from qa import files as disk
 from qa.failures import Failure, Failures
 from qa.forms import nearest
-from qa.memo import Memo
-from qa.run.key import result_key
-from qa.run.local import local_server
+from qa.run import runs
 from qa.run.notebook import MUTANTS as NAME
 from qa.run.notebook import CompanionFile, Notebook
-from qa.run.report import run
-from qa.run.runs import may_go_unshielded, must_isolate
 from qa.run.source import parse
+from qa.run.trials import Found, try_all
 
 HEAD = re.compile(r"^\s*\[\[\s*mutant\s*\]\]", re.M)
 KEYS = {"find", "replace", "claim", "anchor", "caught_by"}
@@ -154,44 +149,34 @@ def run_all(
     notebooks: Mapping[str, Notebook], mutants: Iterable[tuple[str, Mutant]], folder: Path
 ) -> list[Failure]:
     """One failure for each mutant that is not caught where it says; `mutants` are pairs of a
-    notebook's name and one of its mutants, `folder` is the cache."""
-    memo, server = Memo(folder / "mutants"), local_server(folder)
-    isolate = must_isolate(server, may_go_unshielded())
+    notebook's name and one of its mutants, `folder` is the cache.
 
-    def outcome(name: str, mutant: Mutant) -> Failure | None:
-        book = mutated(notebooks[name], mutant)
+    Raises Failures if a notebook fails without any.
+    """
+    pairs = list(mutants)
+    good = runs.run_all([notebooks[name] for name in dict.fromkeys(n for n, _ in pairs)], folder)
+    if good.failures:
+        raise Failures(good.failures)
 
-        def find() -> bool:
-            try:
-                run(book, server, isolate)
-            except Failures as error:
-                fault = _fault(mutant, error.failures)
-            else:
-                fault = mutant.fault(
-                    f'cell "{mutant.caught_by}" stays green', code="mutant-survives"
-                )
-            if fault:
-                raise Failures([fault])  # what is raised is not remembered
-            return True
+    def seconds(pair: tuple[Mutant, Notebook]) -> float:
+        ran = good.results[pair[1].name].cells
+        return sum(ran[cell.name].seconds for cell in pair[1].code)
 
-        try:
-            memo.get("mutant is caught", result_key(book, isolate), find)
-        except Failures as error:
-            return error.failures[0]
-        return None
-
-    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as threads:
-        found = threads.map(lambda pair: outcome(*pair), mutants)
-        return [fault for fault in found if fault]
+    # The longest first, so that none still runs alone when all others are done.
+    tried = [(mutant, mutated(notebooks[name], mutant)) for name, mutant in pairs]
+    tried.sort(key=seconds, reverse=True)
+    found = try_all([book for _, book in tried], folder)
+    faults = [_fault(mutant, each) for (mutant, _), each in zip(tried, found, strict=True)]
+    return [fault for fault in faults if fault]
 
 
-def _fault(mutant: Mutant, failures: list[Failure]) -> Failure | None:
+def _fault(mutant: Mutant, found: list[Found]) -> Failure | None:
     """What is wrong with how a run of it failed, or did not."""
-    during = [failure for failure in failures if failure.code not in AFTERWARDS]
-    catches = [failure for failure in during if failure.code in CATCHES]
-    if any(failure.cell == mutant.caught_by for failure in catches):
+    during = [each for each in found if each.code not in AFTERWARDS]
+    catches = [each for each in during if each.code in CATCHES]
+    if any(each.cell == mutant.caught_by for each in catches):
         return None
-    detail = "\n".join(map(str, failures))
+    detail = "\n".join(each.text for each in found)
     if catches:
         return mutant.fault(f'caught by cell "{catches[0].cell}"', detail, "mutant-elsewhere")
     if during:

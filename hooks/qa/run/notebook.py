@@ -26,8 +26,8 @@ LENT = Path(__file__).parent / "lent"
 FACTS = ("facts.py", "facts.json")
 """The module that hands out facts, and the file in which it finds those of a notebook."""
 
-MUTANTS = "mutants.toml"
-"""Beside a notebook's files, and none of them: see qa.run.mutants."""
+MUTANTS, EXPLORED = "mutants.toml", "explored.toml"
+"""Beside a notebook's files, and none of them: see qa.run.mutants and qa.run.exploring."""
 
 DEFAULT_SECONDS = 10
 MAXIMUM_SECONDS = 30
@@ -270,7 +270,7 @@ def _companions(path: Path) -> dict[str, CompanionFile]:
     return {
         str(file.relative_to(folder)): _companion(file, folder)
         for file in disk.below(folder, "**/*")
-        if file != folder / MUTANTS
+        if file not in (folder / MUTANTS, folder / EXPLORED)
     }
 
 

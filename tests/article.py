@@ -12,6 +12,7 @@ from qa.check.verdicts import Verdicts
 from qa.failures import Failures
 from qa.memo import Memo
 from qa.pages import page as pages
+from qa.pages.content import Content
 from qa.pages.includes import Includes
 from qa.pages.render import render
 from qa.run import notebook as notebooks
@@ -37,7 +38,7 @@ def findings(text: str, folder: Path, convert: Markdown) -> list[str]:
     except Failures as error:
         return [f"{fault.line} {fault.code}" for fault in error.failures]
     found = [f"{f.line} {f.reason.split()[1][:-1]}" for f in markdown.check(page, VERDICTS)]
-    lines = render(page, {}, None, None, {}, INCLUDES.text, "")
+    lines = render(page, Content({}, included=INCLUDES.text))
     content = convert.reset().convert("\n".join(lines))
     written = shown.written(page, page.lines, None, INCLUDES)
     found += [f"{each.line} {each.code}" for each in article.check(content, written)]

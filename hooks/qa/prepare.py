@@ -45,8 +45,9 @@ from qa.pages.includes import Includes
 from qa.pages.page import Page
 from qa.pages.terms import Terms
 from qa.project import Project
-from qa.run import mutants
+from qa.run import exploring, mutants
 from qa.run import notebook as notebooks
+from qa.run.mutants import Mutant
 from qa.run.notebook import Notebook
 from qa.run.runs import Runs, run_all, warm_up
 from qa.site import Site
@@ -80,12 +81,14 @@ def prepare(project: Project, only: str = "", sync: bool = False) -> Site:
         failures += _with_pages(runs.failures, books, found)
         failures += drawing.result()
     account, faults = _check_code(project, books, checked)
+    planted = {name: _gather(failures, mutants.read, book) or [] for name, book in books.items()}
     site = Site(
         *_read_tables(project, failures),
         known,
         found,
         books,
         {name: result for name, result in runs.results.items() if name in books},
+        {name: exploring.proof(book, len(planted[name])) for name, book in books.items()},
         account,
         tuple(lists.downloads_by_kind(files.below(project.downloads, "*.*")).values()),
         project.memo,
@@ -93,7 +96,7 @@ def prepare(project: Project, only: str = "", sync: bool = False) -> Site:
     )
     failures += faults
     failures += _check_site(project, site)
-    failures += _check_notebooks(project, site)
+    failures += _check_notebooks(project, site, planted)
     for page in checked:
         if page.lines:
             failures += _check_page(project, site, page)
@@ -257,15 +260,16 @@ def _with_pages(
     return out
 
 
-def _check_notebooks(project: Project, site: Site) -> list[Failure]:
+def _check_notebooks(
+    project: Project, site: Site, planted: dict[str, list[Mutant]]
+) -> list[Failure]:
     failures = list(unused_files.find(project.notebooks, site.notebooks.values()))
     for name, book in site.notebooks.items():
         if name not in site.pages:
             reason = f"no page shows this notebook: write docs/{LANGUAGES[0]}/{name}.md"
             failures.append(Failure(book.path, 1, reason, code="notebook-without-page"))
-        planted = _gather(failures, mutants.read, book) or []
         for page in site.pages.get(name, {}).values():
-            failures += check_mutants.check(planted, page)
+            failures += check_mutants.check(planted[name], page)
     return failures
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from qa.pages import changes, comparison, lists, plain, quoted, sourced, wayfinding
+from qa.pages.content import Content
 from qa.pages.fences import Fence
 from qa.pages.page import Page
 from qa.pages.render import render
 from qa.run.definitions import definitions
+from qa.run.exploring import Proof
 from qa.site import Site
 
 
@@ -25,10 +28,8 @@ def render_page(site: Site, path: Path, to_root: str) -> str | None:
     if notebook and result:
         above = wayfinding.at_a_glance(page, notebook, result, to_root) + above
         known = site.memo.get("definitions", notebook.text, lambda: definitions(notebook))
-    found, included = _lists(site, page, to_root), site.includes.text
-    lines = render(
-        page, site.values(page), notebook, result, found, included, to_root, above, known
-    )
+    content = replace(_content(site, page, to_root), below_title=above, definitions=known)
+    lines = render(page, content)
     lines += sourced.box(page, site.facts_of(page.name), site.facts)
     near = site.related.get(page.name, ())
     lines += wayfinding.related(page, near, site.titles(page.language))
@@ -37,11 +38,21 @@ def render_page(site: Site, path: Path, to_root: str) -> str | None:
 
 def plain_page(site: Site, page: Page, to_root: str) -> str:
     """The same for programs that read: see qa.pages.plain."""
-    notebook, result = site.notebooks.get(page.name), site.results.get(page.name)
-    found, included = _lists(site, page, to_root), site.includes.text
-    lines = [*plain.plain(page, site.values(page), notebook, result, found, included, to_root)]
+    lines = [*plain.plain(page, _content(site, page, to_root))]
     lines += sourced.plain(page, site.facts_of(page.name), site.facts)
     return "\n".join(lines).strip() + "\n"
+
+
+def _content(site: Site, page: Page, to_root: str) -> Content:
+    return Content(
+        site.values(page),
+        site.notebooks.get(page.name),
+        site.results.get(page.name),
+        site.proofs.get(page.name, Proof()),
+        _lists(site, page, to_root),
+        site.includes.text,
+        to_root,
+    )
 
 
 def _in_language(site: Site, page: Page) -> dict[str, Page]:
@@ -63,7 +74,8 @@ def _lists(site: Site, page: Page, to_root: str) -> dict[str, Callable[[Fence], 
         "answers": lambda f: quoted.answers(
             page, f, _in_language(site, page), site.results, site.values, to_root
         ),
-        "runs": lambda _: lists.runs(page, site.results, titles),
+        "runs": lambda _: lists.runs(page, site.results, site.proofs, titles),
+        "credits": lambda _: lists.credited(page, site.notebooks, titles),
         "facts": lambda _: sourced.listing(page, site.facts, site.users_of_facts, titles),
     }
 

@@ -19,6 +19,7 @@ from qa.pages.includes import Includes
 from qa.pages.page import Page
 from qa.pages.statistics import statistics
 from qa.pages.terms import Terms
+from qa.run.exploring import Proof
 from qa.run.notebook import Notebook
 from qa.run.store import Result, Scalar
 
@@ -33,6 +34,7 @@ class Site:
     pages: dict[str, dict[str, Page]]
     notebooks: dict[str, Notebook]
     results: dict[str, Result]
+    proofs: dict[str, Proof]
     account: Account
     downloads: tuple[Path, ...]
     memo: Memo

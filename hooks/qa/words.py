@@ -45,6 +45,13 @@ class Words:
     related: str
     run: str
     how_it_ran: str
+    planted: str
+    not_planted: str
+    written: str
+    not_measured: str
+    credited: Mapping[str, str]
+    """What something is that has a maker and a licence."""
+    used_on: str
     notebook: str
     notebook_and_files: str
     separator: str
@@ -114,6 +121,12 @@ WORDS = {
         run="运行于 {when}(UTC)· Python {python} · {system} · {processor} · {versions} · "
         "处理器用时 {processor_seconds:.1f} 秒 · 库之外的内存峰值 {memory:.0f} MiB",
         how_it_ran="运行环境",
+        planted="在代码里随机植入 {planted} 处错误，{caught} 处被发现。",
+        not_planted="随机植入错误：这一版尚未测过。",
+        written="针对结论植入的 {written} 处错误全部被断言发现。",
+        not_measured="这一版未测",
+        credited={"weights": "模型权重", "engine": "推理引擎"},
+        used_on="，用于：",
         notebook="下载执行后的 Notebook",
         notebook_and_files="下载 Notebook 及其文件",
         separator="、",
@@ -123,6 +136,8 @@ WORDS = {
         questions_head=("编号", "问题", "回答"),
         runs_head=(
             "示例",
+            "发现的随机错误",
+            "针对结论的错误",
             "运行于 (UTC)",
             "处理器",
             "Python",
@@ -212,6 +227,12 @@ WORDS = {
         "{processor_seconds:.1f} s of processor time · "
         "peak memory beside the libraries {memory:.0f} MiB",
         how_it_ran="How it ran",
+        planted="{caught} of {planted} faults planted at random in its code were caught.",
+        not_planted="Faults planted at random in its code: not measured for this version.",
+        written=" Its asserts caught all {written} faults planted to make its claims false.",
+        not_measured="not measured for this version",
+        credited={"weights": "Model weights", "engine": "Inference engine"},
+        used_on="; used on ",
         notebook="Download the executed notebook",
         notebook_and_files="Download the notebook and its files",
         separator=", ",
@@ -221,6 +242,8 @@ WORDS = {
         questions_head=("No.", "Question", "Answer"),
         runs_head=(
             "Example",
+            "Random faults caught",
+            "Faults against its claims",
             "Ran on (UTC)",
             "Processor",
             "Python",

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from qa.pages import page as pages
+from qa.pages.content import Content
 from qa.pages.page import Page
 from qa.pages.render import render
 from qa.run.notebook import Cell, Notebook
@@ -44,7 +45,16 @@ def rendered(folder: Path, text: str, origins: dict[str, str] = ORIGINS) -> str:
     path = folder / "n.md"
     path.write_text(f"# T\n\n{text}\n", encoding="utf-8")
     page: Page = pages.read(path, "en", "t/n")
-    lines = render(page, VALUES, NOTEBOOK, RESULT, {}, lambda *_: "x = 1\n", "../", (), origins)
+    included = "x = 1\n"
+    content = Content(
+        VALUES,
+        NOTEBOOK,
+        RESULT,
+        included=lambda *_: included,
+        to_root="../",
+        definitions=origins,
+    )
+    lines = render(page, content)
     return "\n".join(lines)
 
 

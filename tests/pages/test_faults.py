@@ -13,6 +13,7 @@ from qa.check import pages as checks
 from qa.failures import Failure, Failures
 from qa.pages import corpus, lists, terms
 from qa.pages import page as pages
+from qa.pages.content import Content
 from qa.pages.corpus import Corpus
 from qa.pages.page import Page
 from qa.pages.render import render
@@ -509,7 +510,7 @@ def test_unknown_option_of_a_fence(docs: Path, header: str, reason: str) -> None
 
 def test_options_for_the_checks_do_not_reach_the_highlighter(docs: Path) -> None:
     text = '# T\n\n  ``` python title="a" raises="E" hl_lines="1"\n  x = "raises"\n  ```\n'
-    rendered = render(page(docs, text), {}, None, None, {}, lambda *_: "", "")
+    rendered = render(page(docs, text), Content({}))
     assert rendered == text.replace(' raises="E"', "").splitlines()
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from qa.pages import page as pages
+from qa.pages.content import Content
 from qa.pages.plain import plain, table
 
 PAGE = """\
@@ -63,7 +64,7 @@ def test_what_only_a_generator_knows_is_written_plainly(tmp_path: Path) -> None:
     path = tmp_path / "a.md"
     path.write_text(PAGE, encoding="utf-8")
     page = pages.read(path, "en", "a")
-    lines = plain(page, {"n": 3, "text": "a_b*c"}, None, None, {}, lambda *_: "", "")
+    lines = plain(page, Content({"n": 3, "text": "a_b*c"}))
     assert "\n".join(lines) == PLAIN
 
 

@@ -10,6 +10,7 @@ from qa.check.pages import check_values
 from qa.facts import Facts
 from qa.pages import page as pages
 from qa.pages import sourced
+from qa.pages.content import Content
 from qa.pages.page import Page
 from qa.pages.render import render
 from tests.test_facts import read
@@ -31,7 +32,7 @@ def page_of(folder: Path, text: str = TEXT) -> Page:
 
 def test_a_fact_leads_to_its_place_in_the_list(tmp_path: Path, known: Facts) -> None:
     page = page_of(tmp_path)
-    lines = render(page, {**known.values}, None, None, {}, lambda *_: "", "../")
+    lines = render(page, Content(known.values))
     link = '<a class="qa-value" id="value-1" href="#fact-chip-memory_gb">80</a> GB.'
     assert lines[2] == f"It holds {link}"
     box = "\n".join(sourced.box(page, known.named(["chip.memory_gb"]), known))

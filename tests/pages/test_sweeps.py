@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from qa.pages import page as pages
+from qa.pages.content import Content
 from qa.pages.plain import plain
 from qa.pages.render import render
 from qa.run.inside.safe import HTML, SVG
@@ -62,11 +63,11 @@ def shown(folder: Path, language: str, flip: Scalar | None) -> tuple[list[str], 
     path = folder / "n.md"
     path.write_text((LABELS if language == "zh" else "") + TEXT, encoding="utf-8")
     page, ran = pages.read(path, language, "t/n"), result(flip)
-    lines = render(page, {}, NOTEBOOK, ran, {}, lambda *_: "", "../")
+    lines = render(page, Content({}, NOTEBOOK, ran, to_root="../"))
     sweep = "\n".join(lines).partition('<div class="qa-sweep" markdown="1">')[2]
     assert 0 < sweep.index("<figure") < sweep.index('class="qa-table"')
     said = re.findall(r'<p class="qa-flip">(.*)</p>', sweep[: sweep.index("<figure")])
-    text = "\n".join(plain(page, {}, NOTEBOOK, ran, {}, lambda *_: "", "../"))
+    text = "\n".join(plain(page, Content({}, NOTEBOOK, ran, to_root="../")))
     return [unescape(unescape(each)) for each in said], text
 
 

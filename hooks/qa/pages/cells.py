@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from qa.files import lines_of
+from qa.pages import credits
 from qa.pages.fences import Fence, block, folded
 from qa.pages.figures import figure_html
 from qa.pages.inert import inert_html
 from qa.pages.page import Page
 from qa.pages.sweeps import where_it_flips
+from qa.run.exploring import Proof
 from qa.run.inside.safe import HTML, SVG, WEBP
 from qa.run.notebook import Cell, Notebook
 from qa.run.store import CellResult, Result
@@ -38,6 +40,7 @@ class Cells:
     page: Page
     notebook: Notebook
     result: Result
+    proof: Proof
     to_root: str
     ways_back: Mapping[str, str]
 
@@ -122,10 +125,23 @@ class Cells:
             "",
             f'<aside class="qa-run" aria-label="{words.how_it_ran}">',
             f"<p>{inert_html(html.escape(text))}</p>",
+            f"<p>{self._proven()}</p>",
+            *(
+                f"<p>{credits.line(each, self.page.language)}</p>"
+                for each in credits.of(self.notebook)
+            ),
             f"<p>{links}</p>",
             "</aside>",
             "",
         ]
+
+    def _proven(self) -> str:
+        """What is known of the asserts, in a sentence or two."""
+        words, proof = self.words, self.proof
+        text = words.planted if proof.planted else words.not_planted
+        if proof.written:
+            text += words.written
+        return text.format(planted=proof.planted, caught=proof.caught, written=proof.written)
 
 
 def output_text(output: dict[str, Any]) -> str:

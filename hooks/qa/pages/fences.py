@@ -57,6 +57,7 @@ GENERATED: dict[str, tuple[Fate, tuple[str, ...]]] = {
     "comparison": (Fate.LIST, ()),
     "changes": (Fate.LIST, ()),
     "runs": (Fate.LIST, ()),
+    "credits": (Fate.LIST, ()),
     "facts": (Fate.LIST, ()),
     "downloads": (Fate.LIST, ()),
     "answers": (Fate.LIST, ("pages", "figure")),

@@ -7,12 +7,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from qa import LANGUAGES
+from qa.pages import credits
 from qa.pages.account import Waiver
 from qa.pages.corpus import Corpus, Question, theme_of
 from qa.pages.inert import inert_html, inert_text
 from qa.pages.page import Page
 from qa.pages.terms import Terms
 from qa.pages.wayfinding import link_to
+from qa.run.exploring import Proof
+from qa.run.notebook import Notebook
 from qa.run.store import Result
 from qa.words import WORDS
 
@@ -97,13 +100,23 @@ def _state(corpus: Corpus, question: Question, language: str) -> str:
     return words.partly_answered if corpus.answers_to(question) else words.open_question
 
 
-def runs(page: Page, results: Mapping[str, Result], titles: Mapping[str, str]) -> list[str]:
-    """Every example: when and where it ran, with what, how long, and in how much memory."""
-    out = _head(WORDS[page.language].runs_head)
+def runs(
+    page: Page,
+    results: Mapping[str, Result],
+    proofs: Mapping[str, Proof],
+    titles: Mapping[str, str],
+) -> list[str]:
+    """Every example: when and where it ran, with what, how long, and in how much memory; and how
+    many faults it finds in itself."""
+    words = WORDS[page.language]
+    out = _head(words.runs_head)
     for name, result in results.items():
+        proof = proofs[name]
         libraries = ", ".join(f"{n} {version}" for n, version in result.distributions.items())
         cells = [
             _link(name, page, titles),
+            f"{proof.caught} / {proof.planted}" if proof.planted else words.not_measured,
+            str(proof.written),
             result.started[:16].replace("T", " "),
             inert_text(f"{result.processor}, {result.system}"),
             inert_text(result.python),
@@ -112,6 +125,17 @@ def runs(page: Page, results: Mapping[str, Result], titles: Mapping[str, str]) -
             f"{result.peak_memory_bytes / 2**20:.0f}",
         ]
         out.append(f"| {' | '.join(cells)} |")
+    return out
+
+
+def credited(page: Page, notebooks: Mapping[str, Notebook], titles: Mapping[str, str]) -> list[str]:
+    """The models and engines that some notebook uses, with the pages that do."""
+    words, out = WORDS[page.language], []
+    for credit in credits.CREDITS.values():
+        users = [name for name, book in notebooks.items() if credit in credits.of(book)]
+        links = words.separator.join(_link(name, page, titles) for name in users)
+        if users:
+            out.append(f"- {credits.line(credit, page.language)}{words.used_on}{links}")
     return out
 
 

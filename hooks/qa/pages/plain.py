@@ -4,13 +4,14 @@ figures by address, and none of the marks that only a site generator understands
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
 from lxml import html
 from lxml.etree import ParserError
 
 from qa.files import lines_of
 from qa.pages.cells import output_text, runs_folder
+from qa.pages.content import Content
 from qa.pages.fences import Fate, Fence, block, without_own_options
 from qa.pages.figures import on_light
 from qa.pages.page import HEADING, Page
@@ -24,19 +25,11 @@ ONLY_A_TAG = re.compile(r"^\s*(?:</?div\b[^<>]*>|<!--.*-->)\s*$")
 INDENT = "    "
 
 
-def plain(
-    page: Page,
-    values: Mapping[str, Scalar],
-    notebook: Notebook | None,
-    result: Result | None,
-    lists: Mapping[str, Callable[[Fence], list[str]]],
-    included: Callable[[str, str], str],
-    to_root: str,
-) -> Iterator[str]:
+def plain(page: Page, content: Content) -> Iterator[str]:
     """The lines; see `qa.pages.render.render`. Links are those of the page's author, from file to
     file: what is made here lies as the pages do."""
     in_box = blank = False
-    for line, shown in _replaced(page, values, notebook, result, lists, included, to_root):
+    for line, shown in _replaced(page, content):
         if box := BOX.match(line):
             in_box, blank = True, False
             yield from ("", f"> **{box['title'] or box['kind'].title()}**")
@@ -52,17 +45,9 @@ def plain(
         yield from (f"> {each.removeprefix(INDENT)}".rstrip() if in_box else each for each in shown)
 
 
-def _replaced(
-    page: Page,
-    values: Mapping[str, Scalar],
-    notebook: Notebook | None,
-    result: Result | None,
-    lists: Mapping[str, Callable[[Fence], list[str]]],
-    included: Callable[[str, str], str],
-    to_root: str,
-) -> Iterator[tuple[str, list[str]]]:
+def _replaced(page: Page, content: Content) -> Iterator[tuple[str, list[str]]]:
     """Each line, or the first of a fence, with the lines that take its place."""
-    lines = _filled_in(page, values)
+    lines, notebook, result = _filled_in(page, content.values), content.notebook, content.result
     fences = {fence.line: fence for fence in page.fences}
     number = page.first
     while number < page.first + len(lines):
@@ -73,11 +58,11 @@ def _replaced(
             continue
         body = lines[fence.line - page.first : fence.end - page.first + 1]
         if fence.fate is Fate.CELL and notebook and result:
-            yield line, list(_cell(page, fence, body, notebook, result, to_root))
+            yield line, list(_cell(page, fence, body, notebook, result, content.to_root))
         elif fence.fate is Fate.LIST:
-            yield line, lists[fence.language](fence)
+            yield line, content.lists[fence.language](fence)
         elif fence.fate is Fate.INCLUDED:
-            code = lines_of(fence.with_includes(included))
+            code = lines_of(fence.with_includes(content.included))
             yield line, block(without_own_options(body[0]), code)
         else:
             yield line, [without_own_options(body[0]), *body[1:]]

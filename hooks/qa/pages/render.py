@@ -8,41 +8,27 @@ from collections.abc import Callable, Iterable, Mapping
 from qa.files import lines_of
 from qa.pages.cells import Cells
 from qa.pages.citations import Citation, by_cell, citations
+from qa.pages.content import Content
 from qa.pages.fences import Fate, Fence, block, folded, without_own_options
 from qa.pages.inert import inert_text
 from qa.pages.page import HEADING, Page, Value
-from qa.run.notebook import Notebook
-from qa.run.store import Result, Scalar
+from qa.run.store import Scalar
 from qa.words import WORDS
 
 
-def render(
-    page: Page,
-    values: dict[str, Scalar],
-    notebook: Notebook | None,
-    result: Result | None,
-    lists: Mapping[str, Callable[[Fence], list[str]]],
-    included: Callable[[str, str], str],
-    to_root: str,
-    below_title: Iterable[str] = (),
-    definitions: Mapping[str, str] | None = None,
-) -> list[str]:
-    """The lines of the page's Markdown with everything filled in.
-
-    `values` are what `{{ }}` may name, `lists` make the lines of fences that list something (see
-    qa.pages.lists), `included` returns the text of a file's section, `to_root` is the relative
-    address of the site's root, and `definitions` are the names of the cells that computed the
-    values. The page must have passed its checks.
-    """
+def render(page: Page, content: Content) -> list[str]:
+    """The lines of a page that has passed its checks, in Markdown, with everything filled in."""
     words = WORDS[page.language]
+    values, notebook, result = content.values, content.notebook, content.result
     plain = with_values(page, values)
-    cited = citations(page, notebook if result else None, definitions or {})
+    cited = citations(page, notebook if result else None, content.definitions)
     lines = with_values(page, values, {citation.value: citation for citation in cited})
     cells = None
     if notebook and result:
         back = _ways_back(page, plain, cited, values)
-        cells = Cells(page, notebook, result, to_root, back)
-    below = {section.line: list(below_title) for section in page.sections if section.level == 1}
+        cells = Cells(page, notebook, result, content.proof, content.to_root, back)
+    titles = [section.line for section in page.sections if section.level == 1]
+    below = {line: list(content.below_title) for line in titles}
     if any(page.folds(fence) for fence in page.fences):
         switch = ["", f'<p class="qa-unfold">{words.show_all_code}</p>', ""]
         below |= dict.fromkeys(page.lines_of("run")[:1], switch)
@@ -64,15 +50,15 @@ def render(
             out += cells.lines(fence, caption, html.unescape(alt.replace("`", "")))
             out += cells.how_it_ran() if fence is last else []
         elif fence.fate is Fate.LIST:
-            out += lists[fence.language](fence)
+            out += content.lists[fence.language](fence)
         else:
-            code = _code(fence, plain[body], included)
+            code = _code(fence, plain[body], content.included)
             out += folded(fence, code, words) if page.folds(fence) else code
     return out
 
 
 def with_values(
-    page: Page, values: dict[str, Scalar], cited: Mapping[Value, Citation] | None = None
+    page: Page, values: Mapping[str, Scalar], cited: Mapping[Value, Citation] | None = None
 ) -> list[str]:
     """The page's lines with all values filled in, those that are cited as links."""
     lines = list(page.lines)
@@ -85,12 +71,12 @@ def with_values(
     return lines
 
 
-def _text(value: Value, values: dict[str, Scalar]) -> str:
+def _text(value: Value, values: Mapping[str, Scalar]) -> str:
     return inert_text(format(values[value.name], value.format))
 
 
 def _ways_back(
-    page: Page, lines: list[str], cited: Iterable[Citation], values: dict[str, Scalar]
+    page: Page, lines: list[str], cited: Iterable[Citation], values: Mapping[str, Scalar]
 ) -> dict[str, str]:
     """From each cell to the places that cite it: the numbers there, below their sections."""
     words = WORDS[page.language]

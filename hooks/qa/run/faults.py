@@ -131,7 +131,7 @@ def faults(notebook: Notebook) -> Iterator[Planted]:
     for part, tree in trees.items():
         source, shown = texts[part], tree.body[-1] if tree.body else None
         for kind, node, text in parts.changes(tree.body, set(DRAWING), set()):
-            if kind == "dropped" and node is shown:
+            if kind == "dropped" and node is shown and isinstance(node, ast.Expr):
                 continue
             assert node.end_lineno is not None and node.end_col_offset is not None
             start, end = (node.lineno, node.col_offset), (node.end_lineno, node.end_col_offset)

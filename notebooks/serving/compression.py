@@ -39,7 +39,9 @@ work = {  # tokens computed, tokens cached
     "decode 64": (64, 64 * 4096),
     "prefill": (4096, 0),
 }
-times = pd.DataFrame({f: {w: step(*work[w], *formats[f]) for w in work} for f in formats})
+times = pd.DataFrame(
+    {f: {w: step(*work[w], *formats[f]) for w in work} for f in formats}
+)
 speed_one, speed_many, speed_prefill = times["BF16"] / times["W4A16"]
 speed_kv = (times["BF16"] / times["W4A16, FP8 cache"])["decode 64"]
 fp8_one, fp8_many, fp8_prefill = times["BF16"] / times["FP8"]
@@ -50,9 +52,16 @@ times.T.rename_axis("ms a step").round(2)
 
 # %% name="sizes"
 # Bits a weight with their scales, and what 70.6 billion of them take.
-bits = {"BF16": 16, "FP8": 8, "NVFP4": 4 + 8 / 16, "MXFP4": 4 + 8 / 32, "W4A16": 8 * INT4}
+bits = {
+    "BF16": 16,
+    "FP8": 8,
+    "NVFP4": 4 + 8 / 16,
+    "MXFP4": 4 + 8 / 32,
+    "W4A16": 8 * INT4,
+}
 gb_70b = {name: 70.6 * b / 8 for name, b in bits.items()}
 cache_70b = 80 * 2 * 8 * 128 * 2 / 1024  # KiB a token in BF16
+gb_bf16, gb_fp8, gb_int4 = gb_70b["BF16"], gb_70b["FP8"], gb_70b["W4A16"]
 # vLLM may use 92% of 80 GB by default; what 4-bit weights leave, in tokens.
 room = (0.92 * 80 - gb_70b["W4A16"]) * 1e9 / (cache_70b * 1024)
 assert gb_70b["BF16"] > 80 > gb_70b["FP8"] > 0.92 * 80 * 0.95 and room > 100_000
@@ -99,42 +108,32 @@ there = [per_token(break_even, *formats[name]) for name in ("W4A16", "FP8")]
 assert abs(there[0] - there[1]) < 1e-6
 gain_one, gain_many = bf16[0] / w4a16[0], bf16[-1] / w4a16[-1]
 fp8_gain = (bf16 / fp8)[-1]
-assert gain_one > 3 and gain_many < 1.1 < fp8_gain
-prompt_tokens = break_even * PROMPT_SHARE  # computed for each step of the batch
+assert gain_one > 3 and gain_many < 1.2 < 1.4 < fp8_gain
+prompt_tokens = break_even * PROMPT_SHARE  # prefilled for each step of the batch
+chat, documents = prompt_tokens / 1, prompt_tokens / 20  # other shares, other batches
 sweep.round(0)
 
-# %% name="kv-cache"
-import language_model
-from kv_quality import F16, Q4, Q8, divergence, next_tokens
+# %% name="cache-bytes"
 from pydoc_data.topics import topics
 
-tokenizer = language_model.load_tokenizer()
-manual = tokenizer(topics["execmodel"]).input_ids
-ends = range(160, 416, 16)  # predict the next token at 16 places of one text
-original, cache_f16 = next_tokens(manual, ends, F16, F16)
-rows = {}
-for name, types in {"q8_0": (Q8, Q8), "K q4_0": (Q4, F16), "V q4_0": (F16, Q4)}.items():
-    changed, size = next_tokens(manual, ends, *types)
-    apart = pd.Series(divergence(original, changed))
-    agree = sum(max(a, key=a.get) == max(b, key=b.get) for a, b in zip(original, changed))
-    rows[name] = [size / cache_f16, apart.mean(), agree / len(ends)]
-kv = pd.DataFrame.from_dict(
-    rows, orient="index", columns=["bytes against f16", "KL [nats]", "same top token"]
-)
-q8_bytes, key_bytes = kv["bytes against f16"][["q8_0", "K q4_0"]]
-q8_kl, key_kl, value_kl = kv["KL [nats]"]
-assert 0.5 < q8_bytes < 0.55 and kv["bytes against f16"]["V q4_0"] == key_bytes
-assert q8_kl < value_kl < key_kl / 2  # the same bytes saved on keys cost more
-kv.round(4)
+import kv_cache
+import language_model
+
+prompt = topics["naming"][:200]
+size = {
+    kind: kv_cache.bytes_per_token(kind, prompt) for kind in ("F16", "Q8_0", "Q4_0")
+}
+q8_bytes, q4_bytes = size["Q8_0"] / size["F16"], size["Q4_0"] / size["F16"]
+assert abs(q8_bytes - 8.5 / 16) < 0.02 and abs(q4_bytes - 4.5 / 16) < 0.02
+print({kind: f"{count / 1024:.1f} KiB a token" for kind, count in size.items()})
 
 # %% name="original"
-import numpy as np
 import quantize
 import torch
 from judge import Judge
 from torch import nn
 
-model = language_model.load_model()
+model, tokenizer = language_model.load_model(), language_model.load_tokenizer()
 
 
 def excerpts(names: list[str], start: int, end: int) -> torch.Tensor:
@@ -142,22 +141,48 @@ def excerpts(names: list[str], start: int, end: int) -> torch.Tensor:
     return torch.tensor([tokenizer(topics[n]).input_ids[start:end] for n in names])
 
 
-judge = Judge(model, excerpts(["execmodel", "objects", "typesseq", "naming"], 0, 56))
+judge = Judge(model, excerpts(["execmodel", "objects", "typesseq", "naming"], 0, 40))
 calibration = excerpts(["customization", "types", "specialnames"], 256, 512)
 linears = [m for m in model.model.modules() if isinstance(m, nn.Linear)]
-hot = {}
-watch = [
-    m.register_forward_pre_hook(lambda m, args: hot.update({m: args[0].flatten(0, 1)}))
-    for m in linears
-]
+mlps = [model.model.layers[i].mlp for i in range(10, 15)]
+chosen = [m for mlp in mlps for m in (mlp.gate_proj, mlp.up_proj)]
+samples, peaks = {}, []
+
+
+def watch(module: nn.Module, args: tuple[torch.Tensor]) -> None:
+    x = args[0].flatten(0, 1)
+    peaks.append(x.abs().amax(0))
+    if module in chosen:
+        samples[module] = x
+
+
+hooks = [m.register_forward_pre_hook(watch) for m in linears]
 with torch.inference_mode():
-    hidden = model.model(calibration, output_hidden_states=True).hidden_states
-[w.remove() for w in watch]
-peaks = [hot[m].abs().amax(0) for m in linears]
+    states = model.model(calibration, output_hidden_states=True).hidden_states
+[hook.remove() for hook in hooks]
+FIRST, GONE = 13, 3  # layers to remove below: a tenth of 30
+before, after = states[FIRST], states[FIRST + GONE]
+del states
 outliers = pd.Series([(p.max() / p.median()).item() for p in peaks])
 outlier, typical = outliers.max(), outliers.median()
 assert outlier > 50 * typical
-print(f"largest over median input channel: median layer {typical:.0f}, worst {outlier:,.0f}")
+print(
+    f"largest over median input channel: median layer {typical:.0f}, worst {outlier:,.0f}"
+)
+
+# %% name="kv-cache"
+rows = {}
+for name, bits in {
+    "8 bits": (8, 8),
+    "4-bit keys": (4, 16),
+    "4-bit values": (16, 4),
+}.items():
+    rows[name] = judge(name, cache=kv_cache.RoundedCache(*bits))
+kv = pd.DataFrame.from_dict(rows, orient="index")
+kv8, keys4, values4 = kv["KL [nats]"]
+assert (judge.by_text["8 bits"] < judge.by_text["4-bit values"] / 5).all()
+assert (judge.by_text["4-bit values"] < judge.by_text["4-bit keys"] / 2).all()
+kv.round(4)
 
 # %% name="eight-bits"
 from functools import partial
@@ -191,16 +216,12 @@ eight.round(4)
 
 # %% name="three-bits"
 BITS, GROUP, FEW = 3, 64, 96
-mlps = [model.model.layers[i].mlp for i in range(10, 20)]
-chosen = [m for mlp in mlps for m in (mlp.gate_proj, mlp.up_proj)]
 nearest = partial(quantize.in_groups, bits=BITS, group=GROUP)
 
 
 def calibrated(tokens: int) -> list[torch.Tensor]:
-    samples = [hot[m][:tokens] for m in chosen]
-    return [
-        quantize.gptq(m.weight.data, x.T @ x, BITS, GROUP) for m, x in zip(chosen, samples)
-    ]
+    grams = [samples[m][:tokens].T @ samples[m][:tokens] for m in chosen]
+    return [quantize.gptq(m.weight.data, g, BITS, GROUP) for m, g in zip(chosen, grams)]
 
 
 candidates = {
@@ -210,7 +231,10 @@ candidates = {
 }
 rows = {}
 for name, rounded in candidates.items():
-    off = [(r - m.weight.data).norm() / m.weight.data.norm() for m, r in zip(chosen, rounded)]
+    off = [
+        (r - m.weight.data).norm() / m.weight.data.norm()
+        for m, r in zip(chosen, rounded)
+    ]
     with quantize.replaced(chosen, rounded):
         measured = judge(name)
     rows[name] = {"weight error": torch.stack(off).mean().item()} | measured
@@ -218,53 +242,59 @@ three = pd.DataFrame.from_dict(rows, orient="index").drop(columns="perplexity")
 (error_nearest, kl_nearest, _), (_, kl_few, _), (error_gptq, kl_gptq, _) = three.values
 few, many = judge.by_text[f"GPTQ, {FEW} tokens"], judge.by_text["GPTQ, 768 tokens"]
 assert error_gptq > 1.2 * error_nearest  # farther from the weights,
-assert (many < 0.75 * judge.by_text["nearest"]).all()  # nearer to the model, in each text
+assert (
+    many < 0.75 * judge.by_text["nearest"]
+).all()  # nearer to the model, in each text
 assert (many < few).all()
 three.round(4)
 
 # %% name="prune"
 import shorter
 
-FIRST, GONE = 13, 3  # of 30 layers: a tenth
 
-
-def magnitude(share: float):
+def smallest_to_zero(share: float):
     def zeroed(weight: torch.Tensor) -> torch.Tensor:
-        sizes = weight.abs().flatten().numpy()
-        cut = int(share * sizes.size)
-        return weight * (weight.abs() > float(np.partition(sizes, cut)[cut]))
+        sizes = weight.abs().flatten()[::16]  # a sample is enough
+        return weight * (weight.abs() > sizes.quantile(share))
 
     return zeroed
 
 
 rows = {}
 for share in (0.1, 0.5):
-    with quantize.changed(linears, magnitude(share)):
-        zeros = torch.stack([(m.weight == 0).float().mean() for m in linears]).mean().item()
-        rows[f"{share:.0%} of weights zero"] = judge("zeros")
-        assert abs(zeros - share) < 0.01
-matrix = shorter.fit(hidden[FIRST], hidden[FIRST + GONE])
+    with quantize.changed(linears, smallest_to_zero(share)):
+        zeros = sum((m.weight == 0).sum() for m in linears).item()
+        rows[f"{share:.0%} of weights zero"] = judge(f"{share:.0%} zero")
+    assert abs(zeros / sum(m.weight.numel() for m in linears) - share) < 0.01
+matrix = shorter.fit(before, after)
 with shorter.without(model, FIRST, FIRST + GONE):
     rows["3 layers removed"] = judge("removed")
 with shorter.without(model, FIRST, FIRST + GONE, shorter.Bridge(matrix)):
     rows["and a matrix fitted"] = judge("fitted")
 pruned = pd.DataFrame.from_dict(rows, orient="index")
 kl_zeros, kl_half, kl_removed, kl_fitted = pruned["KL [nats]"]
-ppl_half, ppl_removed, ppl_fitted = pruned["perplexity"].iloc[1:]
-assert kl_zeros < kl_removed / 2 and kl_half > 3 * kl_removed and ppl_half > 5 * ppl
-assert (judge.by_text["fitted"] < 0.85 * judge.by_text["removed"]).all()
+ppl_zeros, ppl_half, *_ = pruned["perplexity"]
+same_zeros = pruned["same top token"].iloc[0]
+assert abs(ppl_zeros / ppl - 1) < 0.1 and same_zeros < 0.9
+few_zeros, half_zeros, removed, fitted = list(judge.by_text.values())[-4:]
+assert (few_zeros < removed / 2).all() and (half_zeros > 3 * removed).all()
+assert (fitted < removed).all() and ppl_half > 5 * ppl
 pruned.round(4)
 
 # %% name="zeros-time" tags=["volatile"]
 import timeit
 
 ffn = model.model.layers[0].mlp.gate_proj.weight.data  # 1,536 x 576
-prompt = torch.randn(256, ffn.shape[1], generator=torch.Generator().manual_seed(0))
-forms = {"dense": ffn, "90% zeros": magnitude(0.9)(ffn), "1/4 of the rows": ffn[::4].contiguous()}
+tokens = torch.randn(256, ffn.shape[1], generator=torch.Generator().manual_seed(0))
+forms = {
+    "dense": ffn,
+    "90% zeros": smallest_to_zero(0.9)(ffn),
+    "1/4 of the rows": ffn[::4].contiguous(),
+}
 best = dict.fromkeys(forms, float("inf"))
 for _ in range(15):  # in turns, so that a busy neighbour slows all of them
     for name, weight in forms.items():
-        took = timeit.timeit(lambda: prompt @ weight.T, number=4)
+        took = timeit.timeit(partial(torch.matmul, tokens, weight.T), number=4)
         best[name] = min(best[name], took)
 zeros_time = best["90% zeros"] / best["dense"]
 rows_time = best["1/4 of the rows"] / best["dense"]
@@ -272,5 +302,7 @@ assert 0.7 < zeros_time < 1.4 and rows_time < 0.5
 normed = nn.utils.parametrizations.weight_norm(nn.Linear(576, 1536, bias=False))
 extra = sum(p.numel() for p in normed.parameters()) - ffn.numel()
 assert extra == 1536  # one more number for each output: nothing is shared
-print(f"90% zeros: {zeros_time:.2f} of the dense time; a quarter of the rows: {rows_time:.2f}")
+print(
+    f"90% zeros: {zeros_time:.2f} of the dense time; a quarter of the rows: {rows_time:.2f}"
+)
 print(f"weight_norm adds {extra:,} parameters")

@@ -1,5 +1,7 @@
 """How far a changed language model is from the original, on the same texts."""
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -12,13 +14,13 @@ class Judge:
         self.original = self.log_p()
         self.by_text: dict[str, Tensor] = {}  # divergence of each text
 
-    def log_p(self) -> Tensor:
+    def log_p(self, **options: Any) -> Tensor:
         with torch.inference_mode():
-            return self.model(self.texts).logits[:, :-1].log_softmax(-1)
+            return self.model(self.texts, **options).logits[:, :-1].log_softmax(-1)
 
     # --8<-- [start:measure]
-    def __call__(self, name: str) -> dict[str, float]:
-        log_p = self.log_p()
+    def __call__(self, name: str, **options: Any) -> dict[str, float]:
+        log_p = self.log_p(**options)
         nats = -log_p.gather(2, self.texts[:, 1:, None])
         divergence = (self.original.exp() * (self.original - log_p)).sum(2)
         same = log_p.argmax(2) == self.original.argmax(2)

@@ -33,7 +33,9 @@ class Bridge(nn.Module):
 
 
 @contextmanager
-def without(model: nn.Module, first: int, end: int, *instead: nn.Module) -> Iterator[None]:
+def without(
+    model: nn.Module, first: int, end: int, *instead: nn.Module
+) -> Iterator[None]:
     whole = model.model.layers
     model.model.layers = nn.ModuleList([*whole[:first], *instead, *whole[end:]])
     yield

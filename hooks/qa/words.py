@@ -33,6 +33,7 @@ class Words:
     flips: str
     """Where the claim of a sweep does."""
     never_flips: str
+    sides_of_flip: tuple[str, str, str]
     lead: str
     """The title of the box on top of an answer."""
     sections: Mapping[str, str]
@@ -101,6 +102,7 @@ WORDS = {
         cited_in="引用这里的数字：{places}",
         flips="翻转点：{assumption} = {value}",
         never_flips="在扫过的范围内，结论不翻转。",
+        sides_of_flip=("翻转点之前", "正在翻转点", "翻转点之后"),
         lead="30 秒回答",
         sections={
             "ask-first": "先问清楚",
@@ -202,6 +204,7 @@ WORDS = {
         cited_in="Its numbers stand in: {places}",
         flips="The answer flips at {assumption} = {value}",
         never_flips="The answer does not flip within this range.",
+        sides_of_flip=("before the flip", "at the flip", "beyond the flip"),
         lead="The answer in 30 seconds",
         sections={
             "ask-first": "Ask first",

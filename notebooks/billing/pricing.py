@@ -156,6 +156,26 @@ lower.xaxis.set_major_formatter("{x:,.0f}")
 upper.legend()
 plt.show()
 
+# %% name="swing" tags=["sweep"] flips="too_uneven"
+MEAN = 800  # million tokens a month, by turns more and less by as many per cent
+
+
+def mean_bill(plan: str, swing: int) -> float:
+    months = MEAN * (100 - swing) // 100, MEAN * (100 + swing) // 100
+    return sum(cost(plan, millions) for millions in months) / 2
+
+
+swings = pd.RangeIndex(101, name="swing [%]")
+bill_of = {plan: [mean_bill(plan, swing) for swing in swings] for plan in new.plans}
+means = pd.DataFrame(bill_of, index=swings)
+commits = means["commit"] < means[["payg", "pro"]].min(axis="columns")
+too_uneven = int((~commits).idxmax())
+assert commits[:too_uneven].all() and not commits[too_uneven:].any()
+short = MEAN * (100 - too_uneven) // 100
+# It is the low months that cost: they pay the minimum.
+assert cost("commit", short) == 2_000 > cost("payg", short)
+means[::10].round(2).add_suffix(" [$]")
+
 # %% name="cliff"
 from hypothesis import find, settings
 from hypothesis import strategies as st

@@ -38,7 +38,7 @@ COMMON = {"id", "class", "title", "lang", "dir", "role", "data-search-exclude"}
 ARIA = re.compile(r"aria-[a-z]+")
 CELL = {"align", "colspan", "rowspan", "scope", "style"}
 TAGS = {
-    *("h1", "h2", "h3", "h4", "h5", "h6", "p", "div", "hr", "br", "wbr", "blockquote"),
+    *("h1", "h2", "h3", "h4", "h5", "h6", "p", "hr", "br", "wbr", "blockquote"),
     *("em", "strong", "b", "i", "u", "s", "del", "ins", "mark", "small", "q", "cite"),
     *("code", "pre", "kbd", "samp", "var", "sub", "sup", "abbr", "dfn", "dl", "dd"),
     *("table", "caption", "thead", "tbody", "tfoot", "tr", "colgroup", "figure", "figcaption"),
@@ -49,6 +49,7 @@ TAGS_WITH = {
     "a": {"href", "name", "rel", "download"},
     "col": {"span"},
     "details": {"open"},
+    "div": {"data-sides", "data-start"},
     "img": {"src", "alt", "width", "height", "loading", "style"},
     "input": {"type", "disabled", "checked"},
     "label": {"for"},

@@ -14,10 +14,10 @@ from qa.pages.fences import Fence, block, folded
 from qa.pages.figures import figure_html
 from qa.pages.inert import inert_html
 from qa.pages.page import Page
-from qa.pages.sweeps import where_it_flips
+from qa.pages.sweeps import sweep_of
 from qa.run.exploring import Proof
 from qa.run.inside.safe import HTML, SVG, WEBP
-from qa.run.notebook import Cell, Notebook
+from qa.run.notebook import Notebook
 from qa.run.store import CellResult, Result
 from qa.words import WORDS, Words
 
@@ -55,7 +55,7 @@ class Cells:
         assert cell is not None
         shown = [] if "remove-output" in cell.tags else self._outputs(name, ran, alt)
         if cell.flips:
-            shown = self._as_sweep(cell, shown)
+            shown = sweep_of(cell, self.result, self.page.labels).lines(shown)
         way = f'<a class="headerlink" href="#cell-{name}" title="{self.words.permalink}">¶</a>'
         back = self.ways_back.get(name)
         return [
@@ -70,18 +70,6 @@ class Cells:
             "",
             *([f'<p class="qa-back" markdown="span">{back}</p>', ""] if back else []),
             "</div>",
-        ]
-
-    def _as_sweep(self, cell: Cell, shown: list[str]) -> list[str]:
-        text = inert_html(html.escape(where_it_flips(cell, self.result, self.page.labels)))
-        return [
-            '<div class="qa-sweep" markdown="1">',
-            "",
-            f'<p class="qa-flip">{text}</p>',
-            "",
-            *shown,
-            "</div>",
-            "",
         ]
 
     def _outputs(self, name: str, ran: CellResult, alt: str) -> list[str]:

@@ -15,7 +15,7 @@ from qa.pages.content import Content
 from qa.pages.fences import Fate, Fence, block, without_own_options
 from qa.pages.figures import on_light
 from qa.pages.page import HEADING, Page
-from qa.pages.sweeps import where_it_flips
+from qa.pages.sweeps import sweep_of
 from qa.run.inside.safe import HTML, SVG, WEBP
 from qa.run.notebook import Notebook
 from qa.run.store import CellResult, Result, Scalar
@@ -93,7 +93,7 @@ def _cell(
     assert cell is not None
     yield from block("``` python", lines_of(cell.source))
     if cell.flips:
-        yield from ("", where_it_flips(cell, result, page.labels))
+        yield from ("", sweep_of(cell, result, page.labels).where_it_flips())
     if "remove-output" not in cell.tags:
         yield from _outputs(page, name, ran, caption, to_root)
     yield from ("", caption)

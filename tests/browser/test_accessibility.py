@@ -16,6 +16,7 @@ KINDS = {
     "theme": "billing/",
     "answer with a diagram and figures": "training/overfitting/",
     "answer with tables and code": "serving/containers/",
+    "answer with a sweep": "billing/pricing/",
     "document": "questions/c/",
     "questions": "questions/",
     "paths": "paths/",

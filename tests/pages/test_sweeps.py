@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
+from decimal import Decimal
 from html import unescape
 from pathlib import Path
 
@@ -10,8 +12,10 @@ import pytest
 
 from qa.pages import page as pages
 from qa.pages.content import Content
+from qa.pages.labels import Labels
 from qa.pages.plain import plain
 from qa.pages.render import render
+from qa.pages.sweeps import sweep_of
 from qa.run.inside.safe import HTML, SVG
 from qa.run.notebook import Cell, Notebook
 from qa.run.store import CellResult, Result, Scalar
@@ -71,6 +75,17 @@ def shown(folder: Path, language: str, flip: Scalar | None) -> tuple[list[str], 
     return [unescape(unescape(each)) for each in said], text
 
 
+def strange(value: str) -> dict[str, object]:
+    """A table that no sweep gives."""
+    table = TABLE.replace("<th>1</th>", f"<th>{value}</th>")
+    return {"output_type": "display_data", "data": {HTML: table}, "metadata": {}}
+
+
+def sliders(ran: Result) -> list[str]:
+    lines = sweep_of(CODE[0], ran, Labels("en", {})).lines([])
+    return [line for line in lines if "qa-slider" in line]
+
+
 @pytest.mark.parametrize(
     ("language", "flip", "said"),
     [
@@ -90,3 +105,27 @@ def test_a_sweep_says_where_the_claim_flips(
     assert (
         as_markdown.index(said) < as_markdown.index("![It waits.]") < as_markdown.index("| 0.9 |")
     )
+
+
+@pytest.mark.parametrize(
+    ("flip", "start", "sides"),
+    [
+        (3, "1", ["before the flip", "beyond the flip"]),
+        (1.0, "0", ["at the flip", "beyond the flip"]),
+        (Decimal("4"), "1", ["before the flip", "at the flip"]),
+        (None, "0", [""]),
+    ],
+)
+def test_the_slider_has_a_place_with_what_the_table_does_not_say(
+    flip: Scalar | None, start: str, sides: list[str]
+) -> None:
+    (place,) = sliders(result(flip))
+    assert re.findall(r'data-start="(.*?)"', place) == [start]
+    assert re.findall(r'data-sides="(.*?)"', place)[0].split("|") == sides
+    assert place.count("<span></span>") == 1
+
+
+@pytest.mark.parametrize("shown", [[], SHOWN[:1], [strange("one"), strange("1e999x")]])
+def test_a_run_that_shows_something_else_gets_no_slider(shown: list[dict[str, object]]) -> None:
+    ran = replace(result(3), cells={"load": CellResult(0.1, shown)})
+    assert sliders(ran) == []

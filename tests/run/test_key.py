@@ -195,3 +195,22 @@ def test_two_notebooks_with_the_same_code_have_each_their_own_key(
     twin = path.with_name("twin.py")
     twin.write_text(path.read_text())
     assert key.result_key(notebooks.read(path)) != key.result_key(notebooks.read(twin))
+
+
+def test_a_sweep_depends_on_what_flips_and_on_what_draws_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "notebooks/training/sweep.py"
+    path.parent.mkdir(parents=True)
+
+    def key_with(mark: str) -> str:
+        path.write_text(f'# %% name="sweep" {mark}\nassert __name__\n')
+        return key.result_key(notebooks.read(path))
+
+    marks = ["", *(f'tags=["sweep"] flips="{name}"' for name in ("one", "two"))]
+    before = list(map(key_with, marks))
+    assert len(set(before)) == 3
+    other_version("matplotlib")(monkeypatch)
+    assert [key_with(mark) != old for mark, old in zip(marks, before, strict=True)] == [
+        *(False, True, True)
+    ]

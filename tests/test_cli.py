@@ -42,6 +42,24 @@ def test_check_needs_no_site(sample: SampleProject) -> None:
     assert f'docs/en/training/sum.md:{line}: no cell "tabel"' in done.stderr
 
 
+def test_check_says_what_no_assert_names_and_what_was_not_explored(sample: SampleProject) -> None:
+    done = qa(sample, "check")
+    assert done.returncode == 0
+    assert "training/sum: no assert names what the page shows: share\n" in done.stderr
+    assert "training/sum: not explored in this version: " in done.stderr
+
+
+def test_what_explore_finds_stands_on_the_page(sample: SampleProject) -> None:
+    done = qa(sample, "mutate", "--explore", "training/sum")
+    *alive, last = done.stdout.splitlines()
+    planted = 4
+    assert last == f"training/sum: {planted - len(alive)} of {planted} planted faults caught"
+    assert "not explored" not in qa(sample, "check").stderr
+    assert sample.build().returncode == 0
+    said = f"{planted - len(alive)} of {planted} faults planted at random"
+    assert said in (sample.root / "site/en/training/sum/index.html").read_text()
+
+
 def test_unknown_names_are_refused(sample: SampleProject) -> None:
     done = qa(sample, "run", "training/nothing")
     assert done.returncode == 1

@@ -16,6 +16,7 @@ from qa.printable import loggable
 from qa.project import Project
 from qa.run import exploring, mutants
 from qa.run import notebook as notebooks
+from qa.run.asserted import unasserted
 from qa.run.inside.safe import HTML, TEXT
 from qa.run.runs import run_all
 from qa.run.twice import run_again
@@ -87,7 +88,20 @@ def _check(project: Project) -> int:
 
     for handler in logging.getLogger().handlers:
         handler.addFilter(lambda it: it.levelno > logging.INFO or it.name == "mkdocs.qa")
-    return adapter.check(project.root / "mkdocs.yml")
+    status = adapter.check(project.root / "mkdocs.yml")
+    if status == 0:
+        for book in _read(project, []):
+            for note in _notes(project, book):
+                print(f"{book.name}: {note}", file=sys.stderr)
+    return status
+
+
+def _notes(project: Project, book: notebooks.Notebook) -> Iterator[str]:
+    """What its author should know, and is no fault."""
+    if names := unasserted(book, _quoted(project, book.name)):
+        yield f"no assert names what the page shows: {', '.join(names)}"
+    if not exploring.proof(book, 0).planted:
+        yield f"not explored in this version: qa mutate --explore {book.name}"
 
 
 def _list_stale(project: Project) -> int:
@@ -159,7 +173,8 @@ def _quoted(project: Project, name: str) -> Iterator[str]:
     for language in LANGUAGES:
         path = project.docs / language / f"{name}.md"
         if path.exists():
-            yield from (value.name for value in pages.read(path, language, name).values)
+            values = pages.read(path, language, name).values
+            yield from (value.name for value in values if not value.fact)
 
 
 def _run(project: Project, names: list[str]) -> None:

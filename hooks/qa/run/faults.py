@@ -23,6 +23,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from qa.run.notebook import LENT, CompanionFile, Notebook
+from qa.run.source import blocks
 
 MOST = 40
 """Faults a notebook; of more there are, these are drawn at random, always the same."""
@@ -208,7 +209,7 @@ class _Parts:
             for node in self._nodes(statement):
                 yield from _changed(node)
             own = set() if isinstance(statement, ast.FunctionDef | ast.ClassDef) else bound
-            for inner in _bodies(statement):
+            for inner in blocks(statement):
                 yield from self.changes(inner, drawing, own)
             bound |= _stored(statement)
 
@@ -258,13 +259,6 @@ class _Parts:
             if value
         ]
         return [value for place, name, value in found if _is_taken(place, name, calls)]
-
-
-def _bodies(statement: ast.stmt) -> Iterator[list[ast.stmt]]:
-    for field in ("body", "orelse", "finalbody"):
-        yield getattr(statement, field, [])
-    for inner in (*getattr(statement, "handlers", ()), *getattr(statement, "cases", ())):
-        yield inner.body
 
 
 def _is_taken(place: int, name: str, calls: list[ast.Call]) -> bool:

@@ -46,6 +46,14 @@ def parse(source: str) -> ast.Module:
             return ast.parse(as_python(source))
 
 
+def blocks(statement: ast.stmt) -> Iterator[list[ast.stmt]]:
+    """Those that stand inside of a statement."""
+    for field in ("body", "orelse", "finalbody"):
+        yield getattr(statement, field, [])
+    for inner in (*getattr(statement, "handlers", ()), *getattr(statement, "cases", ())):
+        yield inner.body
+
+
 def mentions(sources: Iterable[str]) -> Mentions:
     """Raises SyntaxError."""
     imports: dict[str, None] = {}

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from qa.failures import Failure, Failures
+from qa.run.definitions import bound, filled, read
 from qa.run.local import LocalServer
 from qa.run.notebook import Cell, Notebook
 from qa.run.report import run
@@ -114,51 +115,10 @@ def _flow(book: Notebook) -> tuple[dict[str, Cell], set[str]]:
     tainted: set[str] = set()
     for cell in book.code:
         for statement in parse(cell.source).body:
-            bound = set(_bound(statement))
-            home |= dict.fromkeys(bound, cell)
-            if VOLATILE in cell.tags or tainted & _named(statement):
-                tainted |= bound | set(_filled(statement))
+            own = bound(statement)
+            home |= dict.fromkeys(own, cell)
+            if VOLATILE in cell.tags or tainted & read(statement):
+                tainted |= own | filled(statement)
             elif not isinstance(statement, ast.AugAssign | ast.For | ast.If | ast.While):
-                tainted -= bound
+                tainted -= own
     return home, tainted
-
-
-def _named(statement: ast.stmt) -> set[str]:
-    return {
-        node.id
-        for node in ast.walk(statement)
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)
-    }
-
-
-def _bound(node: ast.AST) -> Iterator[str]:
-    """Variables of the notebook that a statement sets, those inside of functions not among them."""
-    match node:
-        case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
-            yield name
-            return
-        case ast.Lambda() | ast.ListComp() | ast.SetComp() | ast.DictComp() | ast.GeneratorExp():
-            return
-        case ast.Name(id=name, ctx=ast.Store()):
-            yield name
-        case ast.alias(name=name, asname=other):
-            yield other or name.partition(".")[0]
-        case ast.Attribute(ctx=ast.Store()) | ast.Subscript(ctx=ast.Store()):
-            yield from _base(node)
-    for child in ast.iter_child_nodes(node):
-        yield from _bound(child)
-
-
-def _filled(statement: ast.stmt) -> Iterator[str]:
-    """Variables whose methods are called for their effect, as in `times.append(1)`."""
-    for node in ast.walk(statement):
-        match node:
-            case ast.Expr(value=ast.Call(func=ast.Attribute() as method)):
-                yield from _base(method)
-
-
-def _base(node: ast.AST) -> Iterator[str]:
-    while isinstance(node, ast.Attribute | ast.Subscript):
-        node = node.value
-    if isinstance(node, ast.Name):
-        yield node.id

@@ -32,6 +32,8 @@ format: install ## mend the style of the code, and write the pairs of the notebo
 	ruff format .
 	qa sync
 
+# Mutants run by themselves: two at once fill two cores, the longest first, and share the libraries that
+# one process has loaded, where each worker of pytest would load them again.
 test: offline node_modules/.tests $(VENV)/.browser check ## build everything, check it, and run all tests, in a browser too
 	qa mutate
 	pytest -n auto -m 'not alone'

@@ -1,4 +1,4 @@
-"""The arithmetic of money that the notebooks of the billing theme share."""
+"""The arithmetic of money that notebooks share."""
 
 import runpy
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-FILE = Path(__file__).parents[2] / "notebooks" / "billing" / "money.py"
+FILE = Path(__file__).parents[2] / "hooks/qa/run/lent/money.py"
 money = SimpleNamespace(**runpy.run_path(str(FILE)))
 WEIGHTS = st.lists(st.integers(0, 10**9), min_size=1, max_size=20).filter(any)
 

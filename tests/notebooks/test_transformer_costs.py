@@ -1,7 +1,10 @@
-"""The arithmetic of transformers that the notebooks of the billing theme share."""
+"""The arithmetic of transformers that notebooks share, and the shapes in the facts."""
 
 import runpy
+import shutil
+import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,8 +13,27 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-FILE = Path(__file__).parents[2] / "notebooks" / "billing" / "transformer_costs.py"
-costs = SimpleNamespace(**runpy.run_path(str(FILE)))
+from qa import facts
+
+ROOT = Path(__file__).parents[2]
+FACTS = facts.read(ROOT / "docs/facts.yml")
+
+
+def load() -> SimpleNamespace:
+    """As a run finds it: beside the facts."""
+    with TemporaryDirectory() as folder:
+        for name in ("facts.py", "transformer_costs.py"):
+            shutil.copy(ROOT / "hooks/qa/run/lent" / name, folder)
+        Path(folder, "facts.json").write_text(facts.as_json(FACTS.by_id.values()))
+        sys.path.insert(0, folder)
+        try:
+            return SimpleNamespace(**runpy.run_path(str(Path(folder, "transformer_costs.py"))))
+        finally:
+            sys.path.remove(folder)
+            sys.modules.pop("facts")
+
+
+costs = load()
 SMALL = costs.Transformer(3, 64, 8, 2, 160, 1_000)
 
 
@@ -75,10 +97,58 @@ def test_parameters_are_those_of_a_model(tied: bool) -> None:
     assert shape.parameters == count(Llama(shape))
 
 
-@pytest.mark.parametrize(("name", "billions"), [("8B", 8.03), ("70B", 70.55), ("405B", 405.85)])
-def test_published_sizes(name: str, billions: float) -> None:
-    shape = getattr(costs, f"LLAMA_3_1_{name}")
+@pytest.mark.parametrize(("name", "billions"), [("8b", 8.03), ("70b", 70.55), ("405b", 405.85)])
+def test_sizes_of_llama(name: str, billions: float) -> None:
+    shape = costs.transformer(f"llama_3_1_{name}")
     assert shape.parameters / 1e9 == pytest.approx(billions, abs=0.01)
+
+
+MODELS = {group for group in FACTS.titles if f"{group}.published_b" in FACTS.by_id}
+
+
+@pytest.mark.parametrize("name", sorted(MODELS))
+def test_shapes_have_the_published_sizes(name: str) -> None:
+    published = FACTS.by_id[f"{name}.published_b"].value
+    assert isinstance(published, int | float)
+    # The names of models are rounded.
+    exact = 0.001 if isinstance(published, float) or published > 600 else 0.025
+    assert costs.transformer(name).parameters / 1e9 == pytest.approx(published, rel=exact)
+
+
+@pytest.mark.parametrize(
+    ("name", "billions", "with_input"),
+    [
+        ("deepseek_v3", 36.7, False),
+        ("gpt_oss_120b", 5.13, False),
+        ("qwen3_30b_a3b", 3.3, True),
+        ("qwen3_235b_a22b", 22, True),
+    ],
+)
+def test_active_parameters_are_those_published(
+    name: str, billions: float, with_input: bool
+) -> None:
+    shape = costs.transformer(name)
+    active = shape.active_parameters + with_input * shape.embedding_parameters
+    assert active / 1e9 == pytest.approx(billions, rel=0.02)
+    assert FACTS.by_id[f"{name}.published_active_b"].value == billions
+
+
+def test_a_latent_cache_is_one_vector_a_layer() -> None:
+    # DeepSeek-AI, DeepSeek-V2, 2024, table 1: (d_c + d_h^R) l values a token.
+    assert costs.transformer("deepseek_v3").kv_bytes() == 61 * (512 + 64) * 2
+
+
+def test_a_cache_grows_in_layers_without_a_window() -> None:
+    shape = costs.transformer("gpt_oss_120b")
+    assert shape.kv_bytes() == 18 * 2 * 8 * 64 * 2
+    below, above = (shape.forward_flops(n + 1) - shape.forward_flops(n) for n in (100, 1_000))
+    assert below == 2 * above
+
+
+def test_dense_models_multiply_all_but_the_input_matrix() -> None:
+    shape = costs.transformer("qwen3_8b")
+    norms = (2 * shape.layers + 1) * shape.width
+    assert shape.parameters - shape.active_parameters == shape.embedding_parameters + norms
 
 
 def test_operations_are_those_that_torch_counts() -> None:
@@ -98,4 +168,12 @@ def test_cache_bytes_are_those_of_keys_and_values() -> None:
 
 
 def test_ridge_is_operations_a_byte() -> None:
-    assert costs.H100.ridge == pytest.approx(295, abs=1)
+    assert costs.accelerator("h100_sxm").ridge == pytest.approx(295, abs=1)
+
+
+@pytest.mark.parametrize(
+    ("group", "name"),
+    [("a100_80gb_sxm", "A100 80GB SXM"), ("l40s", "L40S"), ("ascend_910b", "Ascend 910B")],
+)
+def test_devices_have_their_names(group: str, name: str) -> None:
+    assert costs.accelerator(group).name == name

@@ -1,4 +1,4 @@
-"""Whole micro-dollars (u$, 1,000,000 to the dollar), and how to share them out without losing one."""
+"""Whole micro-dollars (u$, 1,000,000 to the dollar), shared out without losing one."""
 
 from collections.abc import Mapping, Sequence
 
@@ -26,7 +26,7 @@ def to_cents(lines: Mapping[str, int]) -> dict[str, int]:
     micro = sum(lines.values())
     cents = (micro + CENT // 2) // CENT
     return (
-        dict(zip(lines, apportion(cents, list(lines.values()))))
+        dict(zip(lines, apportion(cents, list(lines.values())), strict=True))
         if micro
         else dict.fromkeys(lines, 0)
     )

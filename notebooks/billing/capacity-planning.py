@@ -6,8 +6,10 @@
 # %% name="training-hours"
 import pandas as pd
 from published import TRAINING
-from transformer_costs import H100, LLAMA_3_1_8B, LLAMA_3_1_70B
+from transformer_costs import Transformer, accelerator, transformer
 
+H100, LLAMA_3_1_70B = accelerator("h100_sxm"), transformer("llama_3_1_70b")
+LLAMA_3_1_8B = transformer("llama_3_1_8b")
 STEADY = 0.41  # MFU in the Llama 3 paper: 16,384 GPUs, sequences of 8,192 tokens
 rows = {}
 for name, (parameters, tokens, published) in TRAINING.items():
@@ -91,7 +93,6 @@ failures.style.format("{:.2f}").format("{:.0f}", subset=columns[:2])
 # %% name="cache"
 from published import VLLM_BLOCKS
 from replica import Replica
-from transformer_costs import Transformer
 
 opt_13b = Transformer(40, 5120, 40, 40, 20_480, 50_272)
 assert opt_13b.kv_bytes() == 800 * 1024  # "800 KB" in the PagedAttention paper

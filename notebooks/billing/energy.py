@@ -62,13 +62,14 @@ table.rename_axis("error in energy").map("{:+.1%}".format)
 
 # %% name="tokens"
 from decoding import GPUS, RUNS, law, moe_read, touched, worst_error
-from transformer_costs import H100, LLAMA_3_1_8B, LLAMA_3_1_70B, LLAMA_3_1_405B
+from transformer_costs import accelerator, transformer
 
+H100, LLAMA_3_1_70B = accelerator("h100_sxm"), transformer("llama_3_1_70b")
 JOULES = {name: {row[0]: row[1] for row in rows} for name, rows in RUNS.items()}
 DENSE = {
-    "8B, bf16, 1 x H100": (LLAMA_3_1_8B, 2),
+    "8B, bf16, 1 x H100": (transformer("llama_3_1_8b"), 2),
     "70B, bf16, 4 x H100": (LLAMA_3_1_70B, 2),
-    "405B, fp8, 8 x H100": (LLAMA_3_1_405B, 1),
+    "405B, fp8, 8 x H100": (transformer("llama_3_1_405b"), 1),
 }
 rows = []
 for name, (llm, weight_bytes) in DENSE.items():

@@ -5,8 +5,9 @@
 
 # %% name="silo-or-pool"
 from sizing import lora_bytes, replicas
-from transformer_costs import LLAMA_3_1_8B as MODEL
+from transformer_costs import transformer
 
+MODEL = transformer("llama_3_1_8b")
 TENANTS, ACTIVE, SHORT = 200, 0.05, 0.001
 pooled = replicas(TENANTS, ACTIVE, SHORT)
 copy_gb, lora_mb = MODEL.parameters * 2 / 1e9, lora_bytes(MODEL, rank=16) / 1e6

@@ -14,8 +14,9 @@
 # %% name="gauges"
 import pandas as pd
 from scenarios import DENSE_8B, MOE_30B, usd_per_1000
-from transformer_costs import H100
+from transformer_costs import accelerator
 
+H100 = accelerator("h100_sxm")
 ANSWER, CONTEXT, BATCHES = 211, 1_000, (1, 8, 64, 256)  # tokens; sequences
 gauges, mfu = {}, {}
 for name, served in {"8B": DENSE_8B, "30B-A3B": MOE_30B}.items():
@@ -112,8 +113,9 @@ plt.show()
 # %% name="models"
 from scenarios import SEEDS, kv, models_on
 from serving import adapter_share, bursty, dense
-from transformer_costs import LLAMA_3_1_8B
+from transformer_costs import transformer
 
+LLAMA_3_1_8B = transformer("llama_3_1_8b")
 whole = dense(LLAMA_3_1_8B, H100, own=1, base=0)  # each reads weights of its own
 lora = dense(LLAMA_3_1_8B, H100, own=adapter_share(LLAMA_3_1_8B, rank=16), base=1)
 

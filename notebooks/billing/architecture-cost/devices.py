@@ -1,13 +1,12 @@
 """What data sheets say of a device, at the precision it serves in, and what an hour of it costs.
 
-Peaks are dense. H20: NVIDIA prints no public sheet; the figures are those that frameworks compute
-utilisation with (verl: 148 TFLOP/s in BF16) and that press and clouds repeat. Xeon: 96 cores of a
-Xeon 8488C at an assumed 2.4 GHz, 2,048 INT8 operations a cycle with AMX, 16 channels of DDR5-4800.
+Peaks are dense. Xeon: 96 cores of a Xeon 8488C at an assumed 2.4 GHz, 2,048 INT8 operations a cycle
+with AMX, 16 channels of DDR5-4800.
 """
 
 from dataclasses import dataclass
 
-from transformer_costs import A100, H100, H200, Accelerator
+from transformer_costs import Accelerator, accelerator
 
 
 @dataclass(frozen=True)
@@ -36,9 +35,8 @@ class Device:
         return max(1, self.value_bytes)
 
 
-H20 = Accelerator("H20", 148e12, 4.0e12, 96e9, 400)
-B200 = Accelerator("B200", 2_250e12, 8.0e12, 180e9, 1_000)
-MI300X = Accelerator("MI300X", 1_307.4e12, 5.3e12, 192e9, 750)
+GPUS = ("a100_80gb_sxm", "h100_sxm", "h200_sxm", "h20", "b200", "mi300x")
+A100, H100, H200, H20, B200, MI300X = map(accelerator, GPUS)
 TPU_V6E = Accelerator("TPU v6e", 918e12, 1.638e12, 32e9, float("nan"))
 XEON = Accelerator("2x Xeon", 96 * 1_024 * 2.4e9, 16 * 4_800e6 * 8, 768e9, 2 * 385)
 

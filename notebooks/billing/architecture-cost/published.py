@@ -1,6 +1,6 @@
 """Measurements that others published, to fit the model to and to check it against."""
 
-from transformer_costs import LLAMA_3_1_8B, LLAMA_3_1_70B, LLAMA_3_1_405B, Transformer
+from transformer_costs import Transformer, transformer
 
 # NVIDIA, TensorRT-LLM 1.0, docs/source/performance/perf-overview.md (2025): output tokens a second of
 # a replica under full load, by tokens in and out; Llama 3.3 70B has the shape of Llama 3.1 70B.
@@ -37,7 +37,8 @@ TENSORRT_LLM = {
     ],
     ("70B", "B200", 1): [11147, 9922, 6831, 7762, 7007, 6271, 1339, 4783, 1459, 665],
 }
-MODELS = {"8B": LLAMA_3_1_8B, "70B": LLAMA_3_1_70B, "405B": LLAMA_3_1_405B}
+LLAMA = {"8B": "llama_3_1_8b", "70B": "llama_3_1_70b", "405B": "llama_3_1_405b"}
+MODELS = {size: transformer(name) for size, name in LLAMA.items()}
 
 # MLCommons, inference_results_v4.1 (August 2024), llama2-70b-99, Offline, eight devices: tokens a
 # second of the server. OpenOrca: about 294 tokens in and 290 out.

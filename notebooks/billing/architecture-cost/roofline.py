@@ -28,7 +28,7 @@ def step(model: Transformer, device: Device, count, batch, work: Work, compute, 
     rate = count * device.ops * compute
     reading = count * device.sheet.bandwidth * memory
     joining = batch * work.prompt / work.output
-    dense = 2 * model.layers * model.layer_weights
+    dense = 2 * (model.active_parameters - model.embedding_parameters)
     head = 2 * model.embedding_parameters
 
     attention = 2 * model.layers * model.width * work.prompt  # causal: half the square

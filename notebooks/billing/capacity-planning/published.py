@@ -1,6 +1,9 @@
 """Measurements that others published, to hold the calculator to."""
 
-from transformer_costs import LLAMA_3_1_8B, LLAMA_3_1_70B, LLAMA_3_1_405B
+from transformer_costs import transformer
+
+NAMES = ("llama_3_1_8b", "llama_3_1_70b", "llama_3_1_405b")
+LLAMA_3_1_8B, LLAMA_3_1_70B, LLAMA_3_1_405B = map(transformer, NAMES)
 
 # Parameters active a token, tokens, million GPU hours. Meta, Llama 3.1 model card, 2024 ("15T+"; the
 # paper says 15.6T for 405B); DeepSeek-AI, DeepSeek-V3 Technical Report, 2024 (pre-training only).

@@ -3,20 +3,17 @@
 import json
 from pathlib import Path
 
+from transformer_costs import transformer
+
 # What others measured; the file says who, when, and what the meter saw.
 MEASURED = json.loads(Path("measured.json").read_text())
 RUNS = {name: run["rows"] for name, run in MEASURED["runs"].items()}
 GPUS = {name: run["gpus"] for name, run in MEASURED["runs"].items()}
 
-# Qwen3-235B-A22B (Yang et al., Qwen3 Technical Report, 2025, and its config.json).
-LAYERS, WIDTH, VOCABULARY = 94, 4096, 151_936
-HEADS, KV_HEADS, HEAD_WIDTH = 64, 4, 128
-EXPERTS, CHOSEN, EXPERT_WIDTH = 128, 8, 1536
-
-expert_weights = LAYERS * EXPERTS * 3 * WIDTH * EXPERT_WIDTH
-shared_weights = (
-    LAYERS * WIDTH * HEAD_WIDTH * 2 * (HEADS + KV_HEADS) + VOCABULARY * WIDTH
-)
+MOE = transformer("qwen3_235b_a22b")
+EXPERTS, CHOSEN = MOE.experts, MOE.active_experts
+expert_weights = MOE.layers * EXPERTS * 3 * MOE.width * MOE.expert_width
+shared_weights = MOE.layers * MOE.attention_weights + MOE.embedding_parameters
 
 
 # --8<-- [start:law]

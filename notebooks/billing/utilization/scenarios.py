@@ -24,9 +24,10 @@ from serving import (
     weighted_least,
     weighted_round_robin,
 )
-from transformer_costs import A100, H100
-from transformer_costs import LLAMA_3_1_8B as MODEL
+from transformer_costs import accelerator, transformer
 
+A100, H100 = accelerator("a100_80gb_sxm"), accelerator("h100_sxm")
+MODEL = transformer("llama_3_1_8b")
 PRICE = 3.0  # $ a device-hour, assumed
 FIRST, TOKEN = 1.0, 0.030  # the objective: seconds to the first token, and a token
 WARM_UP, WINDOW, TAIL = 30, 120, 20  # seconds; arrivals go on through the tail

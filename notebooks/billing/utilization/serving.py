@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from transformer_costs import Accelerator, Transformer
+from facts import fact
+from transformer_costs import Accelerator, Transformer, transformer
 
 # Shares of the data sheet's peaks that good kernels are assumed to reach.
 OF_BANDWIDTH, OF_FLOPS = 0.7, 0.5
@@ -57,10 +58,12 @@ def dense(
     )
 
 
-# Qwen3-30B-A3B (Qwen3 Technical Report, 2025; its config.json): 48 layers of width 2,048 with 128
-# experts of width 768, 8 for each token; 32 heads and 4 KV heads of width 128; as released in FP8.
-MOE_PARAMETERS, MOE_ACTIVE, MOE_KV_BYTES = 30.5e9, 3.3e9, 2 * 48 * 4 * 128 * 2
-MOE_EXPERTS = 48 * 128 * 3 * 2_048 * 768
+# As released in FP8.
+MOE = transformer("qwen3_30b_a3b")
+MOE_PARAMETERS = 1e9 * fact("qwen3_30b_a3b.published_b")
+MOE_ACTIVE = 1e9 * fact("qwen3_30b_a3b.published_active_b")
+MOE_KV_BYTES = int(MOE.kv_bytes())
+MOE_EXPERTS = MOE.layers * MOE.experts * 3 * MOE.width * MOE.expert_width
 
 
 def mixture(device: Accelerator) -> Engine:
@@ -69,11 +72,11 @@ def mixture(device: Accelerator) -> Engine:
         MOE_PARAMETERS - MOE_EXPERTS,
         0,
         MOE_KV_BYTES,
-        2 * MOE_ACTIVE + 4 * 48 * 32 * 128 * 1_000,
+        2 * MOE_ACTIVE + 4 * MOE.layers * MOE.heads * MOE.head_width * 1_000,
         OF_BANDWIDTH * device.bandwidth,
         OF_FLOPS * device.bf16_flops,
         MOE_EXPERTS,
-        1 - 8 / 128,
+        1 - MOE.active_experts / MOE.experts,
     )
 
 

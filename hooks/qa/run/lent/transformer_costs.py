@@ -16,8 +16,8 @@ from facts import fact  # type: ignore[import-not-found]
 
 @dataclass(frozen=True)
 class Transformer:
-    """The shape of a model: grouped-query or latent attention, and a gated feed-forward network, dense
-    or a mixture of experts. Norms count as parameters, biases do not."""
+    """The shape of a model: grouped-query or latent attention, and a gated feed-forward network,
+    dense or a mixture of experts. Norms are counted, biases are not."""
 
     layers: int
     width: int
@@ -60,9 +60,8 @@ class Transformer:
         if not self.kv_rank:
             return 2 * self.width * inner + 2 * self.width * self.kv_heads * self.head_width
         query = self.query_rank * (self.width + inner + self.heads * self.rope_width)
-        return (
-            query + self.width * (self.kv_rank + self.rope_width + inner) + 2 * self.kv_rank * inner
-        )
+        key_value = self.width * (self.kv_rank + self.rope_width) + 2 * self.kv_rank * inner
+        return query + key_value + inner * self.width
 
     def feed_forward_weights(self, experts: int) -> int:
         """Of the matrices of one layer in which each token meets `experts` routed experts."""
@@ -89,7 +88,8 @@ class Transformer:
 
     @property
     def active_parameters(self) -> int:
-        """Those that are multiplied for one token: some experts, the output's embeddings. Who counts the input's too, as Qwen does, adds `embedding_parameters`."""
+        """Those that are multiplied for one token: some experts, and the output's embeddings. Who
+        counts the input's too, as Qwen does, adds `embedding_parameters`."""
         return self._layer_weights(self.active_experts) + self.embedding_parameters
 
     def forward_flops(self, context: int) -> int:

@@ -63,6 +63,7 @@ class Words:
     runs_head: tuple[str, ...]
     facts: str
     overdue: str
+    sourced: str
     used_by: str
     waivers_head: tuple[str, ...]
     downloads_head: tuple[str, ...]
@@ -149,6 +150,7 @@ WORDS = {
         ),
         facts="本页用到的、会过时的事实（{count} 项）",
         overdue="{date} 起待复核",
+        sourced="{facts}（{source}）",
         used_by="用到的页面：",
         waivers_head=("位置", "语言", "理由"),
         downloads_head=("内容", "文件", "大小"),
@@ -256,6 +258,7 @@ WORDS = {
         ),
         facts="Facts on this page that change ({count})",
         overdue="to be reviewed since {date}",
+        sourced="{facts} ({source})",
         used_by="Used by: ",
         waivers_head=("Place", "Language", "Reason"),
         downloads_head=("What", "File", "Size"),

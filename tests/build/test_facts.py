@@ -24,8 +24,8 @@ def test_a_site_with_facts(sample: SampleProject) -> None:
     article = (site / "en/training/sum/index.html").read_text(encoding="utf-8")
     assert 'href="#fact-chip-memory_gb">80</a> GB' in article
     assert 'class="qa-sourced">\n<summary>Facts on this page that change (2)</summary>' in article
-    assert '<span id="fact-engine-share">share 0.92</span>' in article
-    assert "memory 80 GB (as of 2026-01-31" in (site / "en/training/sum.md").read_text("utf-8")
+    assert '<span id="fact-engine-share">share: 0.92</span>' in article
+    assert "memory: 80 GB (as of 2026-01-31" in (site / "en/training/sum.md").read_text("utf-8")
     listed = (site / "all/index.html").read_text(encoding="utf-8")
     assert '<span id="engine"' in listed and 'href="../training/sum/"' in listed
     sample.replace("docs/facts.yml", "value: 700", "value: 701")

@@ -37,14 +37,14 @@ def test_a_fact_leads_to_its_place_in_the_list(tmp_path: Path, known: Facts) -> 
     assert lines[2] == f"It holds {link}"
     box = "\n".join(sourced.box(page, known.named(["chip.memory_gb"]), known))
     assert '\n??? qa-sourced "Facts on this page that change (1)"\n\n    - **Chip** · ' in box
-    assert '<span id="fact-chip-memory_gb">memory 80 GB</span> (as of 2026-01-31, ' in box
+    assert '<span id="fact-chip-memory_gb">memory: 80 GB</span> (as of 2026-01-31, ' in box
     assert "[Data sheet](https://x.example/chip))" in box
 
 
 def test_one_that_is_past_its_review_says_so(tmp_path: Path, known: Facts) -> None:
     page = page_of(tmp_path)
     (item,) = sourced.plain(page, known.named(["engine"]), known)[3:]
-    assert item.startswith("- **Engine** · share 0.92 (as of 2026-03-31, **to be reviewed since 2")
+    assert item.startswith("- **Engine** · share: 0.92 (as of 2026-03-31, **to be reviewed since 2")
     assert "reviewed" not in "".join(sourced.plain(page, known.named(["chip"]), known))
 
 
@@ -57,8 +57,8 @@ def test_the_list_of_all_leads_to_the_pages_that_use_them(tmp_path: Path, known:
     lines = sourced.listing(page, known, {"chip": ["a/b"]}, {"a/b": "Title"})
     assert "- Used by: [Title](../a/b.md)" in lines
     assert [line for line in lines if "data-entry" in line] == [
-        '<span id="chip" data-entry="">Chip</span>',
-        '<span id="engine" data-entry="">Engine</span>',
+        '**<span id="chip" data-entry="">Chip</span>**',
+        '**<span id="engine" data-entry="">Engine</span>**',
     ]
 
 

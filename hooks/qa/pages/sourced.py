@@ -44,8 +44,8 @@ def listing(
     words, out = WORDS[page.language], []
     for group, facts in groupby(all_facts.by_id.values(), lambda fact: fact.group):
         title = inert_text(all_facts.titles[group][page.language])
-        out += ["", f'<span id="{group}" data-entry="">{title}</span>', ""]
-        out += items(page.language, facts, all_facts)
+        out += ["", f'**<span id="{group}" data-entry="">{title}</span>**', ""]
+        out += [f"- {part}" for part in _parts(page.language, facts)]
         links = [f"[{titles[name]}]({link_to(name, page)})" for name in users.get(group, ())]
         if links:
             out.append(f"- {words.used_by}{words.separator.join(links)}")
@@ -55,16 +55,22 @@ def listing(
 def items(
     language: str, facts: Iterable[Fact], all_facts: Facts, anchors: bool = True
 ) -> Iterator[str]:
-    """A list, an item for those of a group that are of one day and from one source."""
-    words, now = WORDS[language], today()
-    for (group, as_of, review, source), same in groupby(
-        facts, lambda fact: (fact.group, fact.as_of, fact.review, fact.source)
-    ):
+    """A list, an item for each group."""
+    for group, own in groupby(facts, lambda fact: fact.group):
         title = inert_text(all_facts.titles[group][language])
-        shown = (_shown(fact, language, anchors) for fact in same)
+        yield f"- **{title}** · {' · '.join(_parts(language, own, anchors))}"
+
+
+def _parts(language: str, facts: Iterable[Fact], anchors: bool = True) -> Iterator[str]:
+    """Those that are of one day and from one source together."""
+    words, now = WORDS[language], today()
+    for (as_of, review, source), same in groupby(
+        facts, lambda fact: (fact.as_of, fact.review, fact.source)
+    ):
+        shown = " · ".join(_shown(fact, language, anchors) for fact in same)
         link = f"[{inert_text(source.title)}]({source.url})"
         ends = [words.as_of.format(date=as_of), *_overdue(words, review, now), link]
-        yield f"- **{title}** · {' · '.join(shown)} ({words.separator.join(ends)})"
+        yield words.sourced.format(facts=shown, source=words.separator.join(ends))
 
 
 def _overdue(words: Words, review: date, now: date) -> Iterator[str]:
@@ -74,7 +80,8 @@ def _overdue(words: Words, review: date, now: date) -> Iterator[str]:
 
 def _shown(fact: Fact, language: str, anchors: bool) -> str:
     what = inert_text(fact.what.get(language, fact.name.replace("_", " ")))
-    text = f"{what} {inert_text(f'{_written(fact.value)} {fact.unit}'.strip())}"
+    value = inert_text(f"{_written(fact.value)} {fact.unit}".strip())
+    text = f"{what}{WORDS[language].colon}{value}"
     return f'<span id="{anchor_of(fact.id)}">{text}</span>' if anchors else text
 
 
@@ -83,4 +90,4 @@ def _written(value: Value) -> str:
         return str(value).lower()
     if isinstance(value, str):
         return value
-    return f"{value:,}" if isinstance(value, int) else f"{value:,.12g}"
+    return f"{value:,.12g}" if abs(value) >= 10_000 else f"{value:.12g}"

@@ -55,7 +55,6 @@ cents, total_cents = in_cents(lines)
 assert sum(cents) == total_cents
 each_rounded = sum((line.amount + CENT // 2) // CENT for line in lines)
 line_gap = each_rounded - total_cents
-assert line_gap != 0  # lines that are rounded by themselves do not add up
 bill = pd.DataFrame(lines).assign(cents=cents)
 bill["list price [$]"] = (bill["listed"] / PICO).round(4)
 records, invoice_lines = len(usage), len(lines)
@@ -79,6 +78,7 @@ adjustment = (corrected - total_cents) / 100
 output = old.meters["output"]
 by_hand = late.quantity * output.rate(output.tiers[0], "peak") / PICO
 assert 0 < adjustment < by_hand  # it also takes free units, which others then pay for
+assert line_gap != 0  # lines that are rounded by themselves do not add up
 october_total = total_cents / 100
 print(f"October: ${october_total:,.2f}; were prices overwritten, ${lost:,.2f} less")
 print(f"late usage adds ${adjustment:.2f}; quantity x price would be ${by_hand:.2f}")
@@ -132,6 +132,7 @@ assert best.drop_duplicates().tolist() == ["payg", "pro", "commit"]
 pro_from, commit_from = best.drop_duplicates().index[1:]
 idle_commit = costs.loc[100, "commit"] / costs.loc[100, "payg"]
 top_saving = 1 - costs.loc[1_000, "commit"] / costs.loc[1_000, "payg"]
+assert idle_commit > 2 and 0.15 < top_saving < 0.25  # about the discount
 costs.index.name = "million tokens"
 shown = costs.loc[[10, pro_from, 100, commit_from, 1_000]]
 shown.map("{:,.2f}".format).add_suffix(" [$]")
@@ -201,6 +202,7 @@ for top, price in TABLE[:-1]:
     assert volume(padding) > beyond >= volume(padding - 1)
     rows.append([f"{top:,}", volume(top) / 10**6, beyond / 10**6, f"{padding:,}"])
 full, one_more = volume(50_000) / 10**6, volume(50_001) / 10**6
+assert one_more < full and few < many and volume(few) > volume(many)
 columns = ["calls", "bill [$]", "one call more [$]", "padding pays from"]
 pd.DataFrame(rows, columns=columns).set_index("calls")
 

@@ -1,236 +1,268 @@
 # ---
 # jupyter:
 #   qa:
-#     seconds: 20
+#     seconds: 15
 #     unchecked:
 #       broken-Dockerfile: "故意写错，供检查器找出 · broken on purpose, for the linter to find"
-#       broken-compose.yaml: "故意写错，供检查器找出 · broken on purpose, for the schema to refuse"
-#       broken-manifests.yaml: "故意写错，供检查器找出 · broken on purpose, for the schema to refuse"
 # ---
 
 # %% [markdown]
 # # 如何把模型容器化并部署？ · How do you package a model in containers and deploy it?
 #
-# 用真实的检查器验证 Dockerfile、清单和 Compose 文件，再在真实的 uvicorn 服务上测量探针、过载和排空。
+# 检查镜像与清单的含义，再照清单启动、探测、删除一个真实引擎（llama.cpp，SmolLM2-135M）的进程。
 #
-# Checks a Dockerfile, manifests and a Compose file with the real validators, then measures probes, overload and draining on a real uvicorn server.
+# Checks image and manifests for what they mean, then starts, probes and deletes a real engine's process (llama.cpp, SmolLM2-135M) as the manifest says.
+
+# %% name="budgets"
+import math
+
+import pandas as pd
+from facts import fact
+from rules import budget, drain_s, load, prestop_s
+
+TOKEN_S, TOKENS = 0.047, 2048  # Qwen3-32B on H100, llm-d; the longest answer
+WEIGHTS_GB, DISK, WARM_UP_S = 8.03e9 * 2 / 1e9, 1.0, 60  # 8B in bf16; assumed
+DEFAULT_GRACE = fact("kubernetes_defaults.termination_grace_period_s")
+answer_s, load_s = TOKENS * TOKEN_S, WEIGHTS_GB / DISK + WARM_UP_S
+(deployment,) = load("deployment.yaml")
+pod = deployment["spec"]["template"]["spec"]
+(vllm,) = pod["containers"]
+prestop, drain = prestop_s(vllm), drain_s(vllm)
+grace = pod["terminationGracePeriodSeconds"]
+startup_s, liveness_s = budget(vllm["startupProbe"]), budget(vllm["livenessProbe"])
+assert DEFAULT_GRACE - prestop < answer_s <= drain and prestop + drain < grace
+assert liveness_s < load_s < startup_s / 2  # without a startup probe: restarted
+budgets = pd.DataFrame(index=pd.Index(["load", "answer", "shutdown"], name="what"))
+budgets["takes [s]"] = [load_s, answer_s, prestop + drain]
+budgets["allowed [s]"] = [startup_s, drain, grace]
+budgets.round(0)
 
 # %% name="lint-dockerfile"
 from pathlib import Path
 
-import pandas as pd
-from checks import dockerfile_findings
+from rules import dockerfile_findings
 
-pd.set_option("display.max_colwidth", None)
-SERIOUS = {"own check", "DL3007", "SC1035", "DL3045", "DL3002", "DL3025"}
-findings = dockerfile_findings("broken-Dockerfile")
-dockerfile_defects = len(findings)
-assert {rule for rule, _, _ in findings} >= SERIOUS
+found = dockerfile_findings("broken-Dockerfile")
+dockerfile_defects = len(found)
 assert dockerfile_findings("Dockerfile") == []
+SERIOUS = {"DL3007", "SC1035", "DL3045", "DL3002", "DL3025", "own rule"}
+assert {rule for rule, _, _ in found} >= SERIOUS
+own = [text for rule, _, text in found if rule == "own rule"]
+assert own == ["requirements.txt was never copied", "weights without --link"]
+lines = Path("broken-Dockerfile").read_text().splitlines()
+lint = [(lines[n - 1], rule) for rule, n, _ in found if rule in SERIOUS]
+pd.DataFrame(lint, columns=["broken-Dockerfile", "rule"]).set_index("rule")
 
-source = Path("broken-Dockerfile").read_text().splitlines()
-rows = [(source[n - 1], rule, text) for rule, n, text in findings if rule in SERIOUS]
-pd.DataFrame(rows, columns=["broken-Dockerfile", "rule", "finding"])
+# %% name="meaning"
+from copy import deepcopy
 
-# %% name="validate-manifests"
-from checks import load, schema_error
+from rules import faults, schema_error
 
-VERSION = "1.35"  # the cluster's, not the laptop's
-good_docs = load("deployment.yaml") + load("service.yaml")
-bad_docs = load("broken-manifests.yaml")
-strict = {doc["kind"]: schema_error(doc, VERSION) for doc in bad_docs}
-lax = {doc["kind"]: schema_error(doc, VERSION, strict=False) for doc in bad_docs}
-assert [schema_error(doc, VERSION) for doc in good_docs] == [None] * 4
+VERSION = "1.37"  # the cluster's, not the laptop's
+CONTAINER = "spec.template.spec.containers.0"
+LIVE, READY = (vllm[f"{kind}Probe"] for kind in ("liveness", "readiness"))
+PLANTED = {  # what is changed, and to what; None removes it
+    "livenesProbe": {
+        f"{CONTAINER}.livenesProbe": LIVE,
+        f"{CONTAINER}.livenessProbe": None,
+    },
+    "probes swapped": {
+        f"{CONTAINER}.livenessProbe": READY,
+        f"{CONTAINER}.readinessProbe": LIVE,
+    },
+    "liveness on /health_generate": {
+        f"{CONTAINER}.livenessProbe.httpGet.path": "/health_generate"
+    },
+    "no startup probe": {f"{CONTAINER}.startupProbe": None},
+    "no --shutdown-timeout": {f"{CONTAINER}.args": ["/models"]},
+    "default grace period": {"spec.template.spec.terminationGracePeriodSeconds": None},
+    "no preStop": {f"{CONTAINER}.lifecycle": None},
+    "no GPU": {f"{CONTAINER}.resources.limits": {"memory": "24Gi"}},
+    "half a GPU": {f"{CONTAINER}.resources.limits": {"nvidia.com/gpu": 0.5}},
+    "tag latest": {f"{CONTAINER}.image": "registry.example.com/llm-server:latest"},
+    "runs as root": {"spec.template.spec.securityContext.runAsNonRoot": False},
+    "replicas": {"spec.replicas": 3},
+    "selector": {"spec.selector.matchLabels": {"app": "llm-server"}},
+    "llm_server": {"metadata.name": "llm_server"},
+}
 
-# Only the strict check sees the misspelt field.
-assert "livenesProbe" in strict["Deployment"] and lax["Deployment"] is None
-_, bad_service, bad_hpa, bad_pdb = strict.values()
-assert "maxReplicas" in bad_hpa
-assert bad_service is None and bad_pdb is None  # these two are wrong all the same
-pd.DataFrame({"strict schema": strict, "schema, not strict": lax}).fillna("accepted")
 
-# %% name="api-rules"
-from checks import broken_api_rules
+def planted(changes: dict) -> dict:
+    doc = deepcopy(deployment)
+    for path, value in changes.items():
+        *parents, last = (int(k) if k.isdigit() else k for k in path.split("."))
+        place = doc
+        for key in parents:
+            place = place[key]
+        place[last] = deepcopy(value)
+        if value is None:
+            del place[last]
+    return doc
 
-refused = [(doc["kind"], rule) for doc in bad_docs for rule in broken_api_rules(doc)]
-api_defects, underscore_names = len(refused), sum("_" in rule for _, rule in refused)
-assert [rule for doc in good_docs for rule in broken_api_rules(doc)] == []
-assert api_defects == 7 and underscore_names == 3
-pd.DataFrame(refused, columns=["object", "the API server refuses"])
 
-# %% name="validate-compose"
-from checks import compose_findings
+def ours(doc: dict) -> list[str]:
+    return faults(doc, answer_s, load_s, DEFAULT_GRACE)
 
-compose_defects = compose_findings("broken-compose.yaml")
-found_by = [by for by, _, _ in compose_defects]
-texts = [text for _, _, text in compose_defects]
-assert compose_findings("compose.yaml") == []
-assert found_by.count("Compose schema") == 2
-assert texts.count("service name is no valid host name") == 2
-assert any("clear text" in text for text in texts)
-pd.DataFrame(compose_defects, columns=["found by", "where", "finding"])
+
+assert ours(deployment) == [] and schema_error(deployment, VERSION, True) is None
+rows = []
+for name, changes in PLANTED.items():
+    doc = planted(changes)
+    broken = ours(doc)
+    assert len(broken) == 1, name  # each breaks one rule, no other
+    refused = [
+        schema_error(doc, VERSION, strict) is not None for strict in (False, True)
+    ]
+    rows.append((name, *refused, *broken))
+columns = ["planted", "lax schema", "strict schema", "our rule"]
+meaning = pd.DataFrame(rows, columns=columns).set_index("planted")
+planted_count = len(meaning)
+lax_found, strict_found = meaning["lax schema"].sum(), meaning["strict schema"].sum()
+assert lax_found == 0 and strict_found == 1 and meaning["our rule"].nunique() == 13
+assert meaning.loc["livenesProbe", "strict schema"]
+meaning.drop(columns="lax schema").replace({True: "refused", False: "accepted"})
 
 # %% name="agreement"
-import re
-
-deployment, service, hpa, pdb = good_docs
-template = deployment["spec"]["template"]
-pod, server = template["spec"], template["spec"]["containers"][0]
+service, hpa, pdb = load("service.yaml")
+labels = deployment["spec"]["template"]["metadata"]["labels"]
 dockerfile = Path("Dockerfile").read_text()
-port = int(re.search(r"^EXPOSE (\d+)", dockerfile, re.M)[1])
-user = int(re.search(r"^USER (\d+)", dockerfile, re.M)[1])
-
-assert port == server["ports"][0]["containerPort"]
-assert user == pod["securityContext"]["runAsUser"] != 0
+(metric,) = hpa["spec"]["metrics"]
+assert all(schema_error(doc, VERSION, True) is None for doc in (service, hpa, pdb))
+assert f"EXPOSE {vllm['ports'][0]['containerPort']}\n" in dockerfile
+assert f"USER {pod['securityContext']['runAsUser']}:" in dockerfile
 for selector in (service["spec"]["selector"], pdb["spec"]["selector"]["matchLabels"]):
-    assert selector.items() <= template["metadata"]["labels"].items()
+    assert selector.items() <= labels.items()
 assert hpa["spec"]["scaleTargetRef"]["name"] == deployment["metadata"]["name"]
-assert "replicas" not in deployment["spec"]  # the autoscaler's alone
+assert metric["pods"]["metric"]["name"] == "llm_requests_in_flight"  # never CPU
+assert pdb["spec"]["maxUnavailable"] == 1 < hpa["spec"]["minReplicas"]
+mounted = {mount["mountPath"] for mount in vllm["volumeMounts"]}
+assert {"/models", "/tmp", "/dev/shm"} <= mounted and "HOME=/tmp" in dockerfile
+print("ports, users, selectors, scaling signal and mounts agree")
 
-# %% name="budgets"
-# Assumed: 8e9 parameters in bf16, 1 GB/s from disk to GPU, 60 s of warm-up,
-# answers of at most 2,048 tokens, 50 ms each.
-weights_gb = 8e9 * 2 / 1e9
-load_s = weights_gb / 1.0 + 60
-longest_answer_s = 2048 * 0.05
-
-
-def allowed_s(probe: dict) -> int:
-    return probe["failureThreshold"] * probe["periodSeconds"]
-
-
-startup_budget_s = allowed_s(server["startupProbe"])
-liveness_budget_s = allowed_s(server["livenessProbe"])
-drain_s = int(re.search(r'graceful-shutdown", "(\d+)"', dockerfile)[1])
-prestop_s = server["lifecycle"]["preStop"]["sleep"]["seconds"]
-grace_s = pod["terminationGracePeriodSeconds"]
-assert liveness_budget_s < load_s < startup_budget_s / 2
-assert longest_answer_s < drain_s and prestop_s + drain_s < grace_s
-
-# n replicas share a load; with one restarting, each other carries n / (n - 1) of its own.
-replicas, load_before = hpa["spec"]["minReplicas"], 0.80
-load_after = load_before * replicas / (replicas - 1)
-survivable = (replicas - 1) / replicas
-assert load_after > 1 > load_before > survivable
-budgets = [
-    ["load weights and warm up", load_s, "startup probe", startup_budget_s],
-    ["longest answer", longest_answer_s, "graceful shutdown", drain_s],
-    ["preStop + shutdown", prestop_s + drain_s, "grace period", grace_s],
-]
-pd.DataFrame(budgets, columns=["what", "takes (s)", "bounded by", "bound (s)"])
-
-# %% name="weights-placement"
-# Assumed compressed GB: slim Python, torch with its CUDA wheels, weights, code.
-sizes = {"base": 0.05, "deps": 4.0, "weights": weights_gb, "code": 0.001}
-placements = {
-    "in the image, above the code": ["base deps code weights"],
-    "in the image, below the code": ["base deps weights code"],
-    "OCI image volume": ["base deps code", "weights"],
-    "shared file system": ["base deps code"],
+# %% name="weights"
+NET, NODE_DISK = 0.5, 3.0  # GB/s to a node, and from its disk: assumed
+SIZES = {"base": 9.0, "deps": 0.1, "weights": WEIGHTS_GB, "code": 0.001}  # GB; assumed
+BELOW = {  # what a part stands on: it is pulled again when that changes
+    "COPY weights": {"deps": ["base"], "weights": ["base", "deps"]},
+    "COPY --link weights": {"deps": ["base"]},
+    "image volume": {"deps": ["base"]},
 }
 
 
-def pulled_gb(images: list[str], changed: str) -> float:
-    """A changed layer is pulled again, with every layer above it in its image."""
-    layers = [image.split() for image in images]
-    stale = [image[image.index(changed) :] for image in layers if changed in image]
-    return sum(sizes[layer] for image in stale for layer in image)
+def pulled(placement: str, changed: str) -> float:
+    below = BELOW[placement]
+    stale = [
+        part for part in SIZES if part == changed or changed in below.get(part, [])
+    ]
+    return sum(SIZES[part] for part in stale)
 
 
-pulls = {}
-for name, images in placements.items():
-    new_node = sum(sizes[layer] for layer in " ".join(images).split())
-    changes = {f"new {part}": pulled_gb(images, part) for part in sizes}
-    pulls[name] = {"new node": new_node, **changes}
-gb = pd.DataFrame(pulls).T.drop(columns="new base")
-code_above_gb, deps_below_gb = gb.iloc[0]["new code"], gb.iloc[1]["new deps"]
-deps_volume_gb = gb.iloc[2]["new deps"]
-pull_s = gb.iloc[2]["new node"] / 0.5  # assumed 0.5 GB/s from registry to node
-assert code_above_gb > 1000 * gb.iloc[2]["new code"]
-assert deps_below_gb > 4 * deps_volume_gb
-assert pull_s < deployment["spec"]["progressDeadlineSeconds"] / 2
-gb.map("{:.3f} GB".format)
+pulls = pd.DataFrame(
+    {
+        f"new {part}": {name: pulled(name, part) for name in BELOW}
+        for part in ("base", "deps")
+    }
+).rename_axis("GB pulled")
+copied, linked, volume = pulls["new deps"]
+assert linked == volume < copied / 100 and copied > WEIGHTS_GB
+new_node = sum(SIZES.values()) / NET
+streamed, cached = WEIGHTS_GB / NET, WEIGHTS_GB / NODE_DISK
+# Mean of a volume, (1 - p) / NET + 1 / NODE_DISK, against 1 / NET for a stream.
+cached_share = NET / NODE_DISK
+assert cached < streamed / 5 and 0.1 < cached_share < 0.2
+assert math.isclose((1 - cached_share) * streamed + cached, streamed)
+pulls.round(1)
 
-# %% name="start-not-ready"
-import time
+# %% name="start" tags=["volatile"]
+from kubelet import Pod, Stream, wait
 
-import harness
-import numpy as np
-from harness import ask, metric, pool, probe, start, verdict, wait_until
+replica = Pod(pod, DEFAULT_GRACE)
+seen = []
+wait(lambda: seen.append(replica.get("/health")) or seen[-1] == 200)
+refusals = seen.count("refused")
+assert set(seen) == {"refused", 200} and seen.index(200) == refusals > 1
+first = Stream(replica.url, 8)  # ready means ready: the first request is served
+first.thread.join()
+first_tokens = first.tokens
+assert first.complete and first_tokens == 8
+print(
+    f"refused {refusals} times, then 200; the first request got {first_tokens} tokens"
+)
 
-weights = np.random.default_rng(0).standard_normal((512, 512), dtype="f4").tobytes()
-half = len(weights) // 2
-good, good_url = start("good")
-blocked, blocked_url = start("blocked", BLOCK_LOOP="1")  # decodes on the event loop
+# %% name="probes" tags=["volatile"]
+from concurrent.futures import ThreadPoolExecutor
 
-
-def probes() -> dict[str, bool]:
-    paths = ("livez", "readyz", "livez-deep")
-    return {path: probe(f"{good_url}/{path}") for path in paths}
-
-
-with open("good.weights", "wb") as pipe, open("blocked.weights", "wb") as other:
-    pipe.write(weights[:half])  # half of the weights have arrived
-    wait_until(lambda: probe(f"{good_url}/livez"))
-    loading, early_status = probes(), ask(good_url, tokens=4)
-    pipe.write(weights[half:])
-    other.write(weights)
-wait_until(lambda: probe(f"{good_url}/readyz") and probe(f"{blocked_url}/readyz"))
-loaded = probes()
-assert loading == {"livez": True, "readyz": False, "livez-deep": False}
-assert early_status == 503 and all(loaded.values())
-seen = pd.DataFrame({"while loading": loading, "after loading": loaded})
-seen.replace({True: "ok", False: "fails"})
-
-# %% name="overload" tags=["volatile"]
-limits = server["livenessProbe"]  # the Deployment's own timeout and threshold
-long_answer = pool.submit(ask, blocked_url, 3000)
-wait_until(lambda: not probe(f"{blocked_url}/livez", 0.5))
-shallow, ready = [], []
-with harness.overload(good_url, tokens=12, clients=14):
-    deep = pool.submit(verdict, f"{good_url}/livez-deep", limits)
-    wedged = pool.submit(verdict, f"{blocked_url}/livez", limits)
-    while not (deep.done() and wedged.done()):
-        shallow.append(probe(f"{good_url}/livez", limits["timeoutSeconds"]))
-        ready.append(probe(f"{good_url}/readyz", limits["timeoutSeconds"]))
-        time.sleep(0.1)
-answered = {
-    "/livez, queue full": shallow,
-    "/readyz, queue full": ready,
-    "/livez-deep, queue full": deep.result(),
-    "/livez, event loop blocked": wedged.result(),
-}
-shallow_ok, shallow_count = sum(shallow), len(shallow)
-# The kubelet leaves the first one running and restarts the last two.
-assert harness.failures_in_a_row(shallow) < limits["failureThreshold"]
-assert not any(deep.result()) and not any(wedged.result())
-counted = {name: [len(oks), sum(oks)] for name, oks in answered.items()}
-pd.DataFrame(counted, index=["probes", "answered within 1 s"]).T
+LONG, SHALLOW = 60, 10
+streams = [Stream(replica.url, LONG) for _ in range(2)]  # as many as it decodes at once
+for stream in streams:
+    stream.wait_for(3)
+with ThreadPoolExecutor() as pool:
+    deep = pool.submit(replica.get, "/health_generate")
+    shallow = [replica.get("/health") for _ in range(SHALLOW)]
+    at_shallow = max(stream.tokens for stream in streams)
+    deep_waited = not deep.done()
+    deep_status = deep.result()
+    at_deep = max(stream.tokens for stream in streams)
+for stream in streams:
+    stream.thread.join()
+assert shallow == [200] * SHALLOW and at_shallow < LONG and deep_waited
+assert deep_status == 200 and at_deep > 0.9 * LONG
+probes = pd.DataFrame(index=pd.Index(["/health", "/health_generate"], name="probe"))
+probes["answered"] = [SHALLOW, 1]
+probes["tokens decoded by then"] = [at_shallow, at_deep]
+probes
 
 # %% name="drain" tags=["volatile"]
-wait_until(lambda: metric(good_url, "in_flight") == 0)  # the overload is over
-rejected, accepted = (metric(good_url, f"{k}_total") for k in ("rejected", "accepted"))
-last = [pool.submit(ask, good_url, 22) for _ in range(6)]
-wait_until(lambda: metric(good_url, "accepted_total") == accepted + len(last))
-in_flight = metric(good_url, "in_flight")
+ANSWER = 96  # tokens here for the TOKENS of the longest answer
+tokens_per_s = ANSWER / answer_s  # the clock: how many of them pass in a second
+VARIANTS = {  # each leaves one thing out
+    "drain and grace period": {},
+    "drain only": PLANTED["default grace period"],
+    "grace period only": PLANTED["no --shutdown-timeout"],
+}
+outcomes = {}
+for name, changes in VARIANTS.items():
+    spec = planted(changes)["spec"]["template"]["spec"]
+    replica = replica if not changes else Pod(spec, DEFAULT_GRACE)
+    replica.wait_until_ready()
+    stream = Stream(replica.url, ANSWER)
+    stream.wait_for(4)  # nearly all of the answer is to come
+    outcomes[name] = replica.delete(stream, tokens_per_s)
+both, drain_only, grace_only = outcomes.values()
+assert both == {
+    "during preStop": 200,
+    "drained": True,
+    "killed": False,
+    "tokens": ANSWER,
+    "complete": True,
+}
+assert drain_only["killed"] and not drain_only["complete"] and drain_only["drained"]
+assert not grace_only["complete"] and not grace_only["killed"]
+drain_tokens, grace_tokens = drain_only["tokens"], grace_only["tokens"]
+assert DEFAULT_GRACE * tokens_per_s < drain_tokens < ANSWER
+assert prestop * tokens_per_s < grace_tokens < drain_tokens
+drained = pd.DataFrame(outcomes).T.rename_axis("configured")
+drained = drained[["tokens", "killed", "complete"]]
+drained.replace({True: "yes", False: "no"})
 
-sigterm_at = harness.now()
-good.terminate()
-blocked.terminate()
-wait_until(lambda: not probe(f"{good_url}/readyz"))  # nothing new gets in
-working_while_refusing = good.poll() is None  # and what was accepted is served
-drained = [future.result() for future in last].count(200)
-exit_code, drain_took_s = good.wait(30), harness.now() - sigterm_at
-ignored_sigterm = blocked.poll() is None
-blocked.kill()  # what follows when the grace period is over
-lost = type(long_answer.exception()).__name__
-assert working_while_refusing and drained == len(last) >= in_flight > 0 and rejected > 0
-assert exit_code == -15  # the signal that uvicorn caught, raised again
-assert ignored_sigterm and blocked.wait(10) == -9 and lost != "NoneType"
-print(f"good: {in_flight} in flight, {drained} answered, exit {exit_code}")
-print(f"blocked: SIGTERM without effect, killed; its client got {lost}")
-
-# %% name="timeline" tags=["volatile", "hide-input"]
-lanes = {path: good_url + path for path in ("/livez", "/readyz", "/livez-deep")}
-harness.timeline(lanes | {"/livez (blocked)": f"{blocked_url}/livez"}, sigterm_at)
-harness.close()
+# %% name="sweep-answer" tags=["sweep"] flips="break_even"
+MARGIN, ROOM, REPLICAS = (
+    1.15,
+    10,
+    12,
+)  # of the drain; seconds; one is replaced at a time
+lengths = pd.Index([128, 256, 512, 1024, 2048, 4096, 8192, 32768])
+seconds = lengths * TOKEN_S
+sweep = pd.DataFrame(index=lengths.rename("longest answer [tokens]"))
+sweep["answer [s]"] = seconds
+sweep["grace period [s]"] = prestop + MARGIN * seconds + ROOM
+sweep["rollout of 12 replicas [min]"] = REPLICAS * (load_s + prestop + seconds) / 60
+break_even = (DEFAULT_GRACE - prestop) / TOKEN_S  # what the default still covers
+kserve_tokens, spot_tokens = 45 / TOKEN_S, (120 - prestop) / TOKEN_S
+assert 310 < break_even < 330 and 950 < kserve_tokens < 960 < 2200 < spot_tokens < 2250
+assert sweep["grace period [s]"][2048] < grace < sweep["grace period [s]"][4096]
+rollout_2k, rollout_32k = (
+    sweep["rollout of 12 replicas [min]"][n] for n in (2048, 32768)
+)
+assert 36 < rollout_2k < 39 and rollout_32k > 5 * 60
+sweep.round(1)

@@ -1,0 +1,103 @@
+"""Starts, probes and deletes a pod as the kubelet does; tokens of an answer are the clock."""
+
+import json
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+
+import httpx
+from rules import drain_s, prestop_s
+
+
+class Pod:
+    """The manifest's container, with server.py in vLLM's place."""
+
+    def __init__(self, spec: dict, default_grace: int):
+        with socket.socket() as finder:
+            finder.bind(("127.0.0.1", 0))
+            port = finder.getsockname()[1]
+        (vllm,) = spec["containers"]
+        self.url = f"http://127.0.0.1:{port}"
+        self.prestop = prestop_s(vllm)
+        self.grace = spec.get("terminationGracePeriodSeconds", default_grace)
+        options = [f"--port={port}", f"--shutdown-timeout={drain_s(vllm)}"]
+        self.process = subprocess.Popen(
+            [sys.executable, "server.py", *options], stderr=subprocess.DEVNULL
+        )
+
+    def get(self, path: str) -> int | str:
+        """A new connection each time, as a probe or a new client makes it."""
+        try:
+            with httpx.Client(trust_env=False, timeout=60) as client:
+                return client.get(self.url + path).status_code
+        except httpx.ConnectError:
+            return "refused"
+
+    def wait_until_ready(self) -> None:
+        wait(lambda: self.get("/health") == 200)
+
+    def delete(self, stream: "Stream", tokens_per_s: float) -> dict:
+        """preStop, SIGTERM, and SIGKILL at the end of the grace period."""
+        deleted_at = stream.tokens
+
+        def passed(seconds: int) -> bool:
+            return (stream.tokens - deleted_at) / tokens_per_s >= seconds
+
+        during = self.get("/health")
+        wait(lambda: passed(self.prestop))
+        self.process.terminate()
+        wait(lambda: self.get("/health") == "refused")
+        running_when_refused = not stream.over
+        wait(lambda: self.process.poll() is not None or passed(self.grace))
+        killed = self.process.poll() is None
+        self.process.kill()
+        self.process.wait()
+        stream.thread.join()
+        return {
+            "during preStop": during,
+            "drained": running_when_refused,
+            "killed": killed,
+            "tokens": stream.tokens,
+            "complete": stream.complete,
+        }
+
+
+class Stream:
+    """One answer, streamed: how many tokens have arrived, and whether its end has."""
+
+    def __init__(self, url: str, tokens: int):
+        self.tokens, self.over, self.complete = 0, False, False
+        self.thread = threading.Thread(target=self._read, args=(url, tokens))
+        self.thread.start()
+
+    def wait_for(self, tokens: int) -> None:
+        wait(lambda: self.tokens >= tokens)
+
+    def _read(self, url: str, tokens: int) -> None:
+        body = {"prompt": "Once upon a time", "max_tokens": tokens, "stream": True}
+        body |= {"ignore_eos": True}
+        try:
+            with (
+                httpx.Client(trust_env=False, timeout=60) as client,
+                client.stream("POST", f"{url}/v1/completions", json=body) as answer,
+            ):
+                for line in answer.iter_lines():
+                    if line == "data: [DONE]":
+                        self.complete = True
+                    elif line.startswith("data: "):
+                        choice = json.loads(line[6:])["choices"][0]
+                        self.tokens += choice["finish_reason"] is None
+        except httpx.RemoteProtocolError:
+            pass  # the connection broke off: what the caller of a killed server sees
+        self.over = True
+
+
+def wait(condition: Callable[[], bool], limit_s: float = 30) -> None:
+    end = time.monotonic() + limit_s
+    while not condition():
+        if time.monotonic() > end:
+            raise TimeoutError("gave up waiting")
+        time.sleep(0.002)

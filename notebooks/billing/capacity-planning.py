@@ -103,7 +103,12 @@ for granted, blocks in VLLM_BLOCKS.items():
 weights_gb, kv_kib = LLAMA_3_1_70B.parameters * 2 / 1e9, LLAMA_3_1_70B.kv_bytes() / 1024
 two, four = (Replica(LLAMA_3_1_70B, H100, n) for n in (2, 4))
 cache_ktokens = four.cache_tokens / 1000
-assert weights_gb < 2 * 80 and two.cache_tokens == 0  # the weights fit, and no cache
+LONGEST = (
+    8_192  # --max-model-len: the engine does not start if one such sequence is too long
+)
+short_of = LONGEST - two.cache_tokens
+assert weights_gb < 2 * 80 and short_of > 0  # the weights fit, and not one sequence
+assert four.cache_tokens > 50 * LONGEST
 print(f"70B: weights {weights_gb:.0f} GB, cache {kv_kib:.0f} KiB a token")
 print(f"tokens of cache: {two.cache_tokens} on 2 GPUs, {four.cache_tokens:,} on 4")
 
@@ -159,11 +164,11 @@ counts = range(6, 12)
 curves = pd.DataFrame(index=counts)
 curves["one queue, Erlang C"] = [fleet.one_queue(n) for n in counts]
 curves["a queue each, Erlang C"] = [fleet.own_queues(n) for n in counts]
-arrivals, answers = fleet.traffic(seed=0, bursts=True)
+arrivals, answers = fleet.traffic(seed=0, burst=2)
 curves["bursts, simulated"] = [fleet.p95(arrivals, answers, n) for n in counts]
 by_erlang, by_own_queues, for_bursts = (curves <= fleet.target).idxmax()
-long_answers = [fleet.needed(*fleet.traffic(seed, False)) for seed in range(3)]
-with_bursts = [fleet.needed(*fleet.traffic(seed, True)) for seed in range(3)]
+long_answers = [fleet.needed(*fleet.traffic(seed)) for seed in range(5)]
+with_bursts = [fleet.needed(*fleet.traffic(seed, burst=2)) for seed in range(5)]
 assert by_erlang == math.ceil(at_full) < by_own_queues
 assert max(long_answers) <= by_erlang + 1 and min(with_bursts) >= by_erlang + 2
 print(f"Erlang C: one queue {by_erlang}, a queue each {by_own_queues} replicas")
@@ -251,3 +256,16 @@ first, *_, last = np.mean(half_hours, axis=0)
 assert last > 1.5 * first and last > 20 * at_90
 print(f"at 100%: {first:.0f} s in the first half hour, {last:.0f} s in the fourth")
 print(f"at 90%, however long: {at_90:.1f} s")
+
+# %% name="sweep-bursts" tags=["sweep"] flips="outgrown"
+FACTORS = [1, 1.25, 1.5, 2, 2.5, 3]
+found = {
+    f: [fleet.needed(*fleet.traffic(seed, f)) for seed in range(5)] for f in FACTORS
+}
+needed = pd.DataFrame(found).agg(["min", "max"]).T
+assert needed.apply(lambda column: column.is_monotonic_increasing).all()
+more = [f for f in FACTORS if max(found[f]) > by_erlang]  # in one of five runs
+outgrown = min(more, default=math.inf)
+assert 1 < outgrown < 2 and needed.loc[2, "min"] >= by_erlang + 2
+needed.columns = ["fewest of five runs [replicas]", "most [replicas]"]
+needed.rename_axis("rate in a burst [times the rest]")

@@ -20,15 +20,13 @@ class Fleet:
     target: float
     """Seconds that 95% of requests may wait at most."""
 
-    def traffic(self, seed: int, bursts: bool) -> tuple[np.ndarray, np.ndarray]:
-        """Arrivals, and the tokens of each answer: log-normal, so that a few are very long."""
+    def traffic(self, seed: int, burst: float = 1) -> tuple[np.ndarray, np.ndarray]:
+        """Arrivals, for one minute in five at `burst` times the rate of the other four; and the
+        tokens of each answer: log-normal, so that a few are very long."""
         rng = np.random.default_rng(seed)
-        if bursts:  # for one minute in five, twice the rate of the other four
-            arrivals = queueing.bursty(
-                rng, self.rate, SPAN, every=300, lasts=60, factor=2
-            )
-        else:
-            arrivals = queueing.poisson(rng, self.rate, SPAN)
+        arrivals = queueing.bursty(
+            rng, self.rate, SPAN, every=300, lasts=60, factor=burst
+        )
         return arrivals, queueing.lengths(rng, len(arrivals), self.output, spread=1.5)
 
     def waits(

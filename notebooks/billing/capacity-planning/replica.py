@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from facts import fact
 from transformer_costs import Accelerator, Transformer
 
 
@@ -12,7 +13,7 @@ class Replica:
     devices: int
     value_bytes: float = 2
     """Of a weight and of a cached value: 2 for BF16, 1 for FP8, which doubles the peak."""
-    usable: float = 0.9
+    usable: float = fact("vllm_defaults.gpu_memory_utilization")
     """Share of the memory that the engine may take."""
     workspace: float = 2e9
     """Bytes a device for activations, graphs and communication: assumed."""

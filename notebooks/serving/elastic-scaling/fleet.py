@@ -1,153 +1,211 @@
-"""A stated model of an LLM fleet: traffic, replicas that batch continuously, one queue. One column is one day."""
+"""A stated model of an LLM fleet: traffic, and replicas that batch continuously, each with a queue of its own.
+
+Requests are a fluid. Arrays are policies x days x replicas."""
 
 from collections import deque
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from hpa import desired_replicas
+from hpa import desired_replicas, external
 
 # Seconds; 15 s is the HPA's default period.
-STEP, SYNC, DAY = 5, 15, 86400
-# Sequences that fit a replica's KV cache; mean output tokens.
-SLOTS, TOKENS = 32, 800
+STEP, SYNC, DAY = 7.5, 15, 86400
+# A step of Llama 3 8B with 1 and with 128 sequences, as SGLang measured it, seconds.
+STEP_OF_1, STEP_OF_128 = 0.00737, 0.01184
+# Sequences at most, mean output tokens, replicas at most; seconds of queueing that are too many.
+SLOTS, TOKENS, MOST, LIMIT = 128, 2000, 40, 10
 
 
 def answer_seconds(batch):
-    """A token takes 20 ms plus 0.5 ms for each sequence in the batch, interleaved prefill included."""
-    return TOKENS * (0.020 + 0.0005 * batch)
+    """The measured step, in a straight line between its two batches, for each token."""
+    return TOKENS * (STEP_OF_1 + (STEP_OF_128 - STEP_OF_1) * (batch - 1) / 127)
 
 
-def replicas_for(rate, goal, headroom: float):
+FULL_RATE = SLOTS / answer_seconds(SLOTS)  # answers a second with all slots taken
+
+
+def replicas_for(rate, goal, headroom: float = 1.0):
     """Little's law: requests in flight are rate times time, `goal` of them to a replica."""
     return np.ceil(headroom * rate * answer_seconds(goal) / goal)
 
 
-def traffic(rng, days: int, daily: bool = False):
-    """Requests per step today, and yesterday's rate (req/s) as the forecaster knows it: 5-minute means.
+def noise(rng, seconds: int, days: int):
+    """A factor for each step: one value a minute, correlated over some ten minutes."""
+    level = np.zeros((seconds // 60, days))
+    for minute in range(1, len(level)):
+        level[minute] = 0.9 * level[minute - 1] + rng.normal(0, 0.03, days)
+    return np.exp(level.repeat(round(60 / STEP), axis=0))
 
-    A spike of 80% lasts twenty minutes, at an hour nobody knows or, if `daily`, at nine both days."""
+
+def traffic(days: int):
+    """Requests per step of `days` days, a seed each, and the day before as a forecaster knows it:
+    5-minute means of requests per second. A spike of 80% lasts twenty minutes, at an hour nobody knows."""
+    columns = [one_day(np.random.default_rng(seed)) for seed in range(days)]
+    return tuple(np.concatenate(side, axis=1) for side in zip(*columns))
+
+
+def one_day(rng):
     hour = np.arange(0, 24, STEP / 3600)[:, None]
-    morning = 9 * np.exp(-(((hour - 10.5) / 2.2) ** 2))
-    evening = 14 * np.exp(-(((hour - 20) / 2.6) ** 2))
-    rates = []
-    for _ in range(2):
-        # One value a minute, correlated over some ten minutes.
-        noise = np.zeros((1440, days))
-        for minute in range(1, 1440):
-            noise[minute] = 0.9 * noise[minute - 1] + rng.normal(0, 0.03, days)
-        varied = np.exp(noise.repeat(60 // STEP, axis=0))
-        rates.append((3 + morning + evening) * varied)
-    begin = np.full(days, 9.0) if daily else rng.uniform(8, 18, days)
+    shape = np.exp(-(((hour - 10.5) / 2.2) ** 2)) * 36 + 12
+    shape = shape + 56 * np.exp(-(((hour - 20) / 2.6) ** 2))
+    begin = rng.uniform(8, 18)
     # Up within a minute, gone after twenty.
     spike = np.clip((hour - begin) * 60, 0, 1) * (hour < begin + 1 / 3)
-    today = rates[0] * rng.uniform(0.85, 1.15, days) * (1 + 0.8 * spike)
-    before = rates[1] * (1 + 0.8 * spike * daily)
-    span = 300 // STEP
-    means = before.reshape(-1, span, days).mean(axis=1)
-    return rng.poisson(today * STEP), means.repeat(span, axis=0)
+    today = shape * noise(rng, DAY, 1) * rng.uniform(0.85, 1.15) * (1 + 0.8 * spike)
+    before = shape * noise(rng, DAY, 1)
+    span = round(300 / STEP)
+    means = before.reshape(-1, span).mean(axis=1).repeat(span)[:, None]
+    return rng.poisson(today * STEP), means
 
 
-# Rules: each recommends a count from (now, wanted, ready, running, waiting).
+def surge(seeds: int, rise: float, busy: float, minutes: int = 60):
+    """An hour of traffic for `busy` replicas at the target of 90 until minute 20, when it grows
+    by `rise` within a minute and stays; and the rate (req/s) itself."""
+    minute = np.arange(0, minutes, STEP / 60)[:, None]
+    base = busy * 90 / answer_seconds(90)
+    rate = base * (1 + rise * np.clip(minute - 20, 0, 1))
+    each = [np.random.default_rng(seed) for seed in range(seeds)]
+    columns = [rng.poisson(rate * noise(rng, 60 * minutes, 1) * STEP) for rng in each]
+    return np.concatenate(columns, axis=1), rate.repeat(seeds, axis=1)
 
 
-def hold(now, wanted, *state):
+class State(NamedTuple):
+    """What a rule sees, summed over the replicas."""
+
+    now: float
+    wanted: np.ndarray
+    ready: np.ndarray
+    running: np.ndarray
+    waiting: np.ndarray
+
+
+# Rules: each recommends a count from a State.
+
+
+def hold(state: State):
     """A fixed fleet."""
-    return wanted
+    return state.wanted
 
 
-def per_pod(metric, goal):
-    """The HPA rule for `metric(running, waiting)` of one replica."""
-    return lambda now, wanted, ready, running, waiting: desired_replicas(
-        wanted, ready, metric(running / ready, waiting / ready), goal
-    )
+def scale_on(metric, target):
+    """As KEDA does: `metric(state)` is a sum over the fleet, `target` is for each replica."""
+    return lambda state: external(state.wanted, metric(state), target)
 
 
-def forecast(rates, startup: int, goal, headroom: float):
-    """Replicas for yesterday's highest rate until five minutes after a pod started now is ready."""
+def per_pod(metric, target):
+    """The HPA's rule for a metric of the pods that are ready: their mean."""
+    return lambda s: desired_replicas(s.wanted, s.ready, metric(s) / s.ready, target)
+
+
+def in_flight(state: State):
+    return state.running + state.waiting
+
+
+def forecast(rates, startup: float, goal, headroom: float = 1.0):
+    """Replicas for the highest known rate until five minutes after a pod started now is ready."""
     size, ahead = replicas_for(rates, goal, headroom), startup + 300
-    return lambda now, *state: size[now // STEP : (now + ahead) // STEP].max(axis=0)
+    return lambda s: size[round(s.now / STEP) : round((s.now + ahead) / STEP)].max(
+        axis=0
+    )
 
 
 def largest(*rules):
     """With several metrics the HPA takes the largest recommendation."""
-    return lambda *state: np.maximum.reduce([rule(*state) for rule in rules])
+    return lambda state: np.maximum.reduce([rule(state) for rule in rules])
 
 
-def simulate(arrivals, rules: dict, startup: int, hpa=None, begin=10) -> dict:
-    """Logs of all rules on the same days; every 15 s `hpa`, if any, applies its windows and limits to each."""
-    rng = np.random.default_rng(0)
+# --8<-- [start:routing]
+def least_outstanding(load, ready, new):
+    """Fill the least loaded replicas up to one level, as a router does that counts."""
+    level = np.sort(np.where(ready, load, np.inf), axis=-1).cumsum(axis=-1)
+    level = (level + new) / np.arange(1, MOST + 1)
+    return np.where(ready, np.maximum(level.min(axis=-1, keepdims=True) - load, 0), 0)
+
+
+def evenly(load, ready, new):
+    """To each ready replica as much as to any other, as a Service does."""
+    return ready * new / ready.sum(axis=-1, keepdims=True)
+
+
+# --8<-- [end:routing]
+
+
+# --8<-- [start:replicas]
+def advance(running, waiting, ready, new, route):
+    """One step; what has been sent to a replica stays there, even if another has room."""
+    sent = route(running + waiting, ready, new)
+    running = running * np.exp(-STEP / answer_seconds(running))
+    waiting = waiting + sent
+    start = np.minimum(SLOTS - running, waiting)
+    running, waiting = running + start, waiting - start
+    # First come, first served, by a full batch: the last of the queue waits longest.
+    late = np.clip(waiting - LIMIT * FULL_RATE, 0, sent)
+    return running, waiting, late
+
+
+# --8<-- [end:replicas]
+
+
+def simulate(
+    arrivals, rules: dict, startup, hpa=None, begin=6, route=None, taken=(0, 0)
+):
+    """Logs of all rules on the same days; every 15 s `hpa`, if any, applies its windows and limits.
+
+    Of `taken`, the second is how many replicas the cloud takes back at the second that is the first."""
+    place, route = np.arange(MOST), route or least_outstanding
     shape = (len(rules), arrivals.shape[1])
     wanted = ready = np.broadcast_to(np.asarray(begin, float), shape)
-    running, waiting = np.zeros(shape, int), np.zeros(shape, int)
-    history = deque([wanted], maxlen=startup // SYNC + 1)
-    log = {"wanted": [], "ready": [], "started": []}
-    every = SYNC // STEP
+    running = np.zeros((*shape, MOST))
+    waiting = np.zeros_like(running)
+    history = deque([wanted], maxlen=round(startup / SYNC) + 1)
+    log = {"wanted": [], "ready": [], "late": [], "held": [], "stranded": []}
     for step, new in enumerate(arrivals):
-        if step % every == 0:
-            if step:
-                now, state = step * STEP, (wanted, ready, running, waiting)
-                each = zip(rules.values(), *state)
-                desired = np.array([rule(now, *own) for rule, *own in each])
-                wanted = hpa.step(now, wanted, desired) if hpa else desired
+        now = step * STEP
+        if now % SYNC == 0:
+            sums = running.sum(axis=-1), waiting.sum(axis=-1)
+            states = [
+                State(now, *each) for each in zip(wanted, ready, *sums, strict=True)
+            ]
+            desired = np.array(
+                [rule(s) for rule, s in zip(rules.values(), states, strict=True)]
+            )
+            wanted = hpa.step(now, wanted, desired) if hpa else desired
             history.append(wanted)
-            # Ready is what was wanted all through the start-up: a ReplicaSet removes its newest pods first.
+            # Ready is what was wanted all through the start-up; the newest go first.
             ready = np.minimum.reduce(history)
-            log["wanted"].append(wanted)
-            log["ready"].append(ready)
-            room = (SLOTS * ready).astype(int)
-        batch = np.minimum(running / ready, SLOTS)
-        # Mean life: answer_seconds. A drained replica's streams run on.
-        running = running - rng.binomial(running, STEP / answer_seconds(batch))
-        waiting = waiting + new
-        start = np.minimum(np.maximum(room - running, 0), waiting)
-        running, waiting = running + start, waiting - start
-        log["started"].append(start)
-    repeats = {"wanted": every, "ready": every, "started": 1}
-    full = {key: np.array(log[key]).repeat(n, axis=0) for key, n in repeats.items()}
+            gone = taken[1] * (taken[0] <= now < taken[0] + startup)
+            open_ = place < np.maximum(ready - gone, 1)[..., None]
+        running, waiting, late = advance(
+            running, waiting, open_, new[None, :, None], route
+        )
+        # A removed replica is paid for until it has answered what it holds.
+        held = (place < wanted[..., None]) | (running + waiting > 0.5)
+        # Waiting at one replica while others have room.
+        room = (open_ * (SLOTS - running)).sum(axis=-1)
+        stranded = np.minimum(room, waiting.sum(axis=-1))
+        sums = (each.sum(axis=-1) for each in (open_, late, held))
+        for name, value in zip(log, (wanted, *sums, stranded), strict=True):
+            log[name].append(value)
+    full = {name: np.array(values) for name, values in log.items()}
     return {
-        name: {key: values[:, row] for key, values in full.items()}
+        name: {key: value[:, row] for key, value in full.items()}
         for row, name in enumerate(rules)
     }
 
 
-def waits(arrivals, started):
-    """Seconds from arrival to start of each step's last request, first come first served."""
-    arrived, served = arrivals.cumsum(axis=0), started.cumsum(axis=0)
-    pairs = zip(served.T, arrived.T)
-    steps = np.stack([np.searchsorted(s, a) for s, a in pairs], axis=1)
-    return (steps - np.arange(len(arrivals))[:, None]) * STEP
-
-
-def summary(arrivals, log: dict, drain: int = 120, limit: int = 10) -> pd.DataFrame:
-    """One row a day: cost with each removed replica's drain, turns and changes of the count, late requests."""
-    wanted, late = log["wanted"], waits(arrivals, log["started"]) > limit
-    change = np.diff(wanted, axis=0)
-    removed = np.clip(-change, 0, None).sum(axis=0)
+def summary(arrivals, log: dict) -> pd.DataFrame:
+    """One row a day: cost, turns and removals of the count, late requests."""
+    change = np.diff(log["wanted"], axis=0)
     turns = [np.count_nonzero(np.diff(np.sign(c[c != 0]))) for c in change.T]
     return pd.DataFrame(
         {
-            "replica-hours": (wanted.sum(axis=0) * STEP + removed * drain) / 3600,
-            "removed": removed,
-            "changes": np.count_nonzero(change, axis=0),
+            "replica-hours": log["held"].sum(axis=0) * STEP / 3600,
             "reversals": turns,
-            "late": (late * arrivals).sum(axis=0) / arrivals.sum(axis=0),
+            "removed": np.clip(-change, 0, None).sum(axis=0),
+            "late": log["late"].sum(axis=0) / arrivals.sum(axis=0),
         }
     )
-
-
-def late_share(rate: float, pods: int, limit: int = 10) -> float:
-    """Exact share that waits longer than `limit` under constant traffic: a birth-death chain whose rate follows the batch."""
-    full, n = SLOTS * pods, np.arange(1, 4000)
-    busy = np.minimum(n, full)
-    growth = np.log(rate / (busy / answer_seconds(busy / pods)))
-    logs = np.concatenate([[0], np.cumsum(growth)])
-    state = np.exp(logs - logs.max())
-    # Answers that finish within the limit; a request is late if they are no more than those queued before it.
-    capacity = limit * full / answer_seconds(SLOTS)
-    finish = np.sort(np.random.default_rng(0).poisson(capacity, 20_000))
-    ahead = np.arange(len(state) - full)
-    too_few = np.searchsorted(finish, ahead, side="right") / len(finish)
-    return float(state[full:] @ too_few / state.sum())
 
 
 def scale_to_zero(times, startup: float, idle: float) -> tuple[float, float]:

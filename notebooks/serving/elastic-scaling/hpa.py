@@ -34,6 +34,12 @@ def desired_replicas(current, ready, mean, target, tolerance=0.1):
     return np.where(stay, current, np.ceil(adjusted * current))
 
 
+def external(current, total, target, tolerance=0.1):
+    """A metric of the whole fleet, as KEDA gives it; starting pods count as if they served."""
+    within_tolerance = abs(total / (target * current) - 1) <= tolerance
+    return np.where(within_tolerance, current, np.ceil(total / target))
+
+
 # --8<-- [end:desired-replicas]
 
 

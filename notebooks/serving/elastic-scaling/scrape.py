@@ -1,0 +1,23 @@
+"""What a query of sums gives on one scrape: the part of PromQL that the rule on this page needs."""
+
+import promql_parser
+
+
+def samples(scrape: dict):
+    """(name, labels, value) of {(namespace, pod): {metric: value}}."""
+    for (namespace, pod), gauges in scrape.items():
+        for name, value in gauges.items():
+            yield name, {"namespace": namespace, "pod": pod}, value
+
+
+def evaluate(query, scrape: dict) -> float:
+    if isinstance(query, str):
+        return evaluate(promql_parser.parse(query), scrape)
+    if isinstance(query, promql_parser.BinaryExpr):
+        return evaluate(query.lhs, scrape) + evaluate(query.rhs, scrape)
+    wanted = {m.name: m.value for m in query.expr.matchers.matchers}
+    return sum(
+        value
+        for name, labels, value in samples(scrape)
+        if name == query.expr.name and wanted.items() <= labels.items()
+    )

@@ -287,7 +287,6 @@ turns_flight, turns_none = turns["in flight"], turns["in flight, no window"]
 turns_queue, hours_none = turns["queue length at 5"], hours["in flight, no window"]
 late_cpu, removed = late["CPU at 60% of 4"], means.loc["in flight", "removed"]
 saved, window_cost = 1 - hours_flight / hours_fixed, hours_flight / hours_none - 1
-print(means.round(4), best, worst)
 assert saved > 0.4 and late_fixed < 0.0005 and late_high < 0.01
 assert best["queue length at 5"] > 5 * late_high and turns_queue > 2 * turns_flight
 assert hours["queue length at 5"] > 1.5 * hours_flight

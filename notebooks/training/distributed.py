@@ -7,156 +7,202 @@
 # %% [markdown]
 # # 如何做有效的分布式训练？ · How do you train a model across many devices?
 #
-# 在真实的 gloo 进程上验证：DDP 与单进程联合批等价，套接字字节数符合环形公式，FSDP 分片状态；再为 70B 模型算账。
+# 先按公开的模型形状与设备算显存和通信，与公开的训练对照；再在真实的 gloo 进程上验证权重等价、字节数和专家并行。
 #
-# On real gloo processes: DDP equals one process on the joint batch, socket bytes match the ring formula, FSDP shards the state; then the arithmetic for a 70B model.
+# Memory and traffic from published shapes and devices first, held to published runs; then, on real gloo processes, equal weights, bytes and expert parallelism.
 
-# %% name="joint-batch"
-import matplotlib.pyplot as plt
+# %% name="memory"
 import numpy as np
 import pandas as pd
-import replicas
-import splits
-from launch import launch
+from costs import LLAMA, PARAMS, SMALL, TOKENS, fact, state_gb
 
-[[one]] = launch(1, replicas.train, {"method": "one process"})
-METHODS = ["ddp", "all_reduce_mean", "fsdp"]
-results = launch(2, replicas.train, *({"method": m} for m in METHODS))
+card = fact("h100_sxm.memory_gb")
+by_ranks = {n: [state_gb(stage, n) for stage in range(4)] for n in (64, 1024)}
+zero_0, zero_1, zero_2, zero_3 = by_ranks[64]
+floor_1, floor_2 = 4 * PARAMS / 1e9, 2 * PARAMS / 1e9  # what no number of GPUs divides
+assert zero_0 > 1100 and by_ranks[1024][1] > floor_1 > card
+assert by_ranks[1024][2] > floor_2 > card > 4 * zero_3
 
+inputs = (
+    LLAMA.layers * 2 * TOKENS * LLAMA.width / 1e9
+)  # of layers, all that recomputing keeps
+fsdp_gb = state_gb(3, 128) + inputs
+layout_gb = state_gb(1, 16, PARAMS / 8) + 17 * inputs / 8
+assert 17 * inputs > card > layout_gb > 3 * fsdp_gb
+# torchtitan, FSDP on H100s: GiB a GPU for Llama 3.1 8B on 8 and on 128 GPUs.
+state_error = state_gb(3, 8, SMALL.parameters) - state_gb(3, 128, SMALL.parameters)
+memory_error = state_error / ((82.4 - 67.0) * 2**30 / 1e9) - 1
+assert -0.1 < memory_error < 0
+stages = ["none (DDP)", "optimiser", "+ gradients", "+ weights (FSDP)"]
+sizes = {f"GB per GPU, {n} GPUs": gb for n, gb in by_ranks.items()}
+pd.DataFrame({"sharded": stages} | sizes).round(1).rename_axis("ZeRO stage")
 
-def far(a: dict, b: dict) -> float:
-    """Largest difference of any weight between two runs."""
-    return (a["weights"] - b["weights"]).abs().max().item()
+# %% name="communication"
+from costs import Fsdp, accelerator, dense, links, resting, sparse
 
-
-table = {}
-for method, (rank_0, rank_1) in zip(METHODS, results):
-    error, apart, held = far(rank_0, one), far(rank_0, rank_1), rank_0["held"]
-    assert error < 1e-9, "not the joint batch's weights"
-    assert apart == 0, "ranks have drifted apart"
-    table[method] = [f"{error:.0e}", apart, f"{held / 1e6:.2f}"]
-ddp_error = far(results[0][0], one)
-ddp_share, fsdp_share = (results[i][0]["held"] / one["held"] for i in (0, 2))
-first_loss, last_loss = one["losses"][0].item(), one["losses"][-1].item()
-assert ddp_share == 1 and abs(fsdp_share - 1 / 2) < 0.01
-assert last_loss < 0.5 * first_loss
-columns = ["largest weight difference", "between ranks", "state per rank (MB)"]
-pd.DataFrame(table, index=columns).T
-
-# %% name="ring-bytes"
-size = 6 << 20  # bytes; splits evenly over 2, 3 and 4 ranks
-rows = {}
-for n in (2, 3, 4):
-    [ranks] = launch(n, replicas.exchange, {"size": size})
-    rows[n] = {
-        "ring, every rank": max(r["ring"] for r in ranks) / size,
-        "2(N-1)/N": 2 * (n - 1) / n,
-        "server, rank 0": ranks[0]["server"] / size,
-        "N-1": n - 1,
-        "reduce-scatter on gloo": ranks[0]["reduce_scatter"] / size,
-    }
-    assert {r["sum"] for r in ranks} == {float(n)}
-ring = pd.DataFrame(rows).T.rename_axis("ranks N")
-assert (ring["ring, every rank"] / ring["2(N-1)/N"] - 1).abs().max() < 0.02
-assert (ring["server, rank 0"] / ring["N-1"] - 1).abs().max() < 0.02
-# gloo's reduce-scatter is an all-reduce in disguise.
-assert (ring["reduce-scatter on gloo"] / ring["2(N-1)/N"] - 1).abs().max() < 0.02
-ring_four, server_four = ring.loc[4, ["ring, every rank", "server, rank 0"]]
-ring.round(3)
-
-# %% name="ring-figure" tags=["hide-input"]
-n = np.arange(2, 17)
-fig, ax = plt.subplots(figsize=(7, 3.5), layout="constrained")
-ax.plot(n, n - 1, label="parameter server: N-1")
-ax.plot(n, 2 * (n - 1) / n, label="ring all-reduce: 2(N-1)/N")
-for i, column in enumerate(("server, rank 0", "ring, every rank")):
-    ax.plot(ring[column], "o", color=f"C{i}", label="measured")
-ax.set_xlabel("ranks N")
-ax.set_ylabel("bytes sent by the busiest rank\n(multiples of the gradient)")
-ax.legend()
-plt.show()
-
-# %% name="step-bytes"
-# Method, micro-batches, and the formula for N = 4 in gradient sizes.
-CASES = {
-    "DDP": ("ddp", 1, 1.5),
-    "DDP, 4 micro-batches": ("ddp", 4, 6.0),
-    "DDP, 4 micro-batches, no_sync": ("no_sync", 4, 1.5),
-    "DDP, gradients as fp16": ("fp16", 1, 0.75),
-    "FSDP": ("fsdp", 1, 3.0),
-    "FSDP, 4 micro-batches": ("fsdp", 4, 12.0),
-}
-calls = [{"method": m, "micro_batches": k} for m, k, _ in CASES.values()]
-steps = launch(4, replicas.step_traffic, *calls)
-step = pd.DataFrame(
-    {
-        "bytes sent / gradient bytes": [r[0]["sent"] / r[0]["size"] for r in steps],
-        "formula, N=4": [formula for *_, formula in CASES.values()],
-    },
-    index=list(CASES),
+fsdp_tokens, moe_tokens, resting_tokens = (
+    dense.threshold,
+    sparse.threshold,
+    resting.threshold,
 )
-sent = step["bytes sent / gradient bytes"]
-assert (sent / step["formula, N=4"] - 1).abs().max() < 0.05
-step_ddp, step_naive, step_no_sync, step_fp16, step_fsdp, step_fsdp_4 = sent
-step.round(2)
+peak = accelerator("h100_sxm").bf16_flops
+peak_tokens = Fsdp(PARAMS, PARAMS, LLAMA.layers, peak).threshold
+small_tokens = Fsdp(SMALL.parameters, SMALL.parameters, SMALL.layers).threshold
+assert round(fsdp_tokens) == round(small_tokens) == 1000 and 2400 < peak_tokens < 2500
+assert 18 < moe_tokens / fsdp_tokens < 18.5 and resting_tokens < fsdp_tokens / 2
+# The schedule, layer by layer, agrees with the formula.
+assert dense.hidden(fsdp_tokens) > 0.98 and 0.49 < dense.hidden(fsdp_tokens / 2) < 0.51
+table = links()
+ratio = table["wire / compute"]
+tp_nvlink, tp_nic = ratio["70B, TP 8 over NVLink"], ratio["70B, TP 8 over NICs"]
+moe_fsdp, all_to_all = ratio[["671B MoE, FSDP", "671B MoE, tokens to experts"]]
+assert ratio["70B, FSDP"] < tp_nvlink < 0.2 and tp_nic > 1 and moe_fsdp > 2
+assert ratio["70B, 16 stages over NICs"] < 0.02 and 0.45 < all_to_all < 0.5
+table.round(2)
+
+# %% name="published"
+from costs import published
+
+losses = published()
+measured, schedule, bare = (losses[column] for column in losses)
+assert (schedule < 0.005).all() and (schedule < measured).all()
+assert (bare > 0.05).all()
+least_lost, most_lost = measured.min(), measured.max()
+least_of_bare, most_of_bare = (measured / bare).min(), (measured / bare).max()
+assert (
+    0.015 < least_lost < most_lost < 0.03 and 0.2 < least_of_bare < most_of_bare < 0.55
+)
+(100 * losses).round(1).add_suffix(" [%]")
+
+# %% name="sweep-tokens" tags=["sweep"] flips="fsdp_tokens"
+from costs import sweep_cases
+
+cases = sweep_cases()
+grid = pd.Index(
+    [2**k for k in range(8, 16)], name="tokens per device and micro-batch [tokens]"
+)
+sweep = pd.DataFrame(
+    {case: [100 * f.hidden(t) for t in grid] for case, f in cases.items()}, grid
+)
+enough = (sweep > 95).idxmax()  # the first row that hides nearly all
+ascend_tokens = cases["70B, Ascend 910B [%]"].threshold
+assert enough.tolist() == [1024, 8192, 1024, 32768, 512]
+assert sweep.loc[512].iloc[0] < 52 and 600 < ascend_tokens < fsdp_tokens
+sweep.round(1)
+
+# %% name="limits"
+from pace import bubble, straggler
+
+widest_dp = (4 << 20) // TOKENS  # a batch of 4 Mi tokens, one sequence a GPU
+bubble_16, bubble_64, bubble_240 = (bubble(16, m) for m in (16, 64, 240))
+assert all(abs(bubble(16, m) - 15 / (m + 15)) < 1e-9 for m in (16, 64, 240))
+mtbf_1k, mtbf_16k = (
+    54 * 24 * 16384 / 419 / n for n in (1024, 16384)
+)  # hours, from Llama 3
+save_minutes = 60 * (2 * (1 / 60) * mtbf_16k) ** 0.5  # Young, a checkpoint of 1 minute
+mixes = [
+    np.random.default_rng(s).lognormal(6, 1.2, 4096).clip(16, 8192) for s in range(5)
+]
+dealt, packed = ([straggler(mix, pack) for mix in mixes] for pack in (False, True))
+dealt_least, dealt_most, packed_most = min(dealt), max(dealt), max(packed)
+assert 1.3 < dealt_least < dealt_most < 1.7 and packed_most < 1.01
+assert bubble_16 > 0.4 and bubble_240 < 0.07 < bubble_64 and widest_dp == 512
+assert 3 < mtbf_16k < mtbf_1k / 15 and 15 < save_minutes < 25
+print(f"bubble: {bubble_16:.0%}, {bubble_64:.0%}, {bubble_240:.0%}")
+print(f"step: dealt {dealt_least:.2f} to {dealt_most:.2f}, packed {packed_most:.3f}")
+print(f"hours between interruptions: {mtbf_1k:.0f}, {mtbf_16k:.1f}")
+
+# %% name="experts"
+import splits
+
+experts = splits.experts_table()
+ranks = experts.index.to_numpy()
+assert np.allclose(experts["experts held"], 1 / ranks)
+bytes_2, bytes_4, bytes_8 = experts["bytes, skewed / even"]
+busy_2, busy_4, busy_8 = busy = experts["tokens, skewed / mean"]
+assert (
+    abs(busy / (3 * ranks / (ranks + 2)) - 1) < 0.1
+).all()  # one expert 3 times as popular
+assert abs(bytes_2 - 1) < 0.05 and bytes_4 > 1.2 and bytes_8 > bytes_4 + 0.1
+assert busy_2 > 1.4 and busy_4 > bytes_4 + 0.4 and busy_8 > bytes_8 + 0.4
+experts.round(2)
 
 # %% name="model-splits"
-tensor, pipe, expert, skewed = (
-    launch(2, work, case)[0]
-    for work, case in (
-        (splits.tensor_parallel, {}),
-        (splits.pipeline, {"micro_batches": 4}),
-        (splits.expert_parallel, {"skew": 0.0}),
-        (splits.expert_parallel, {"skew": 2.0}),
-    )
+split = splits.splits_table()
+assert (abs(split["parameters held x N"] - 1) < 0.02).all()
+assert (abs(split["activations sent"] / split["formula"] - 1) < 0.03).all()
+split.round(2)
+
+# %% name="ring-bytes"
+import replicas
+from launch import launch
+
+size, table = 2 << 20, {}  # bytes
+for n in (2, 4):
+    [ranks] = launch(n, replicas.exchange, {"size": size})
+    table[n] = {
+        key: max(r[key] for r in ranks) / size
+        for key in ("ring", "server", "reduce_scatter")
+    }
+    for key, formula in zip(table[n], (2 * (n - 1) / n, n - 1, 2 * (n - 1) / n)):
+        assert abs(table[n][key] / formula - 1) < 0.02, key
+    assert {r["sum"] for r in ranks} == {float(n)}
+ring_four, server_four, scatter_four = table[4].values()
+pd.DataFrame(table).T.rename_axis("ranks N").round(3)
+
+# %% name="step-bytes"
+calls = [{"method": m, "micro_batches": k} for m, k in replicas.STEP_CASES.values()]
+steps = launch(4, replicas.step_traffic, *calls)
+root = steps[0][0]["root"]  # the share of weights outside of the blocks
+fsdp = 0.75 * (2 - root) + 1.5  # all-gathers, and gloo's reduce-scatter
+step = pd.DataFrame({"bytes / gradient": [r[0]["sent"] / r[0]["size"] for r in steps]})
+step["formula, N=4"] = [1.5, 6, 1.5, 0.75, fsdp, 0.75 * 2 + 1.5, 4 * fsdp]
+sent = step["bytes / gradient"]
+assert (sent / step["formula, N=4"] - 1).abs().max() < 0.015
+step_ddp, step_naive, step_no_sync, step_fp16, step_fsdp, step_reshard, step_fsdp_4 = (
+    sent
 )
-token = splits.WIDTH * 4  # bytes of one token's activation, float32
-expected = {
-    "tensor, forward": (tensor, splits.TOKENS * token),
-    "pipeline, 4 micro-batches": (pipe, splits.TOKENS * token),
-    "experts, even routing": (expert, expert[0]["moved"] * token),
-    "experts, skewed routing": (skewed, skewed[0]["moved"] * token),
-}
+assert step_reshard - step_fsdp > 0.1 and step_fsdp_4 > 3.9 * step_fsdp
+step.set_axis(list(replicas.STEP_CASES)).round(2)
+
+# %% name="joint-batch"
+from replicas import far, off
+
+[[one]] = launch(1, replicas.train, {"method": "one process"})
 table = {}
-for case, (ranks, formula) in expected.items():
-    bytes_0, held = ranks[0]["sent"], ranks[0]["held"]
-    assert all(r["error"] < 1e-4 for r in ranks), case  # equals the unsplit model
-    assert abs(bytes_0 / formula - 1) < 0.03 and abs(held - 0.5) < 0.01, case
-    table[case] = [f"{held:.0%}", round(bytes_0 / 1024), round(formula / 1024)]
-expert_busy = max(r["tokens"] for r in skewed) / splits.TOKENS
-expert_even = max(r["tokens"] for r in expert) / splits.TOKENS
-assert expert_busy > 1.2 > expert_even
-columns = ["parameters per rank", "KiB sent by rank 0", "formula (KiB)"]
+for n, methods in ((2, ["ddp", "all_reduce_mean", "fsdp"]), (4, ["ddp", "fsdp"])):
+    runs = launch(n, replicas.train, *({"method": m} for m in methods))
+    for method, ranks in zip(methods, runs):
+        error, apart = (
+            far(ranks[0], one),
+            max(far(ranks[0], other) for other in ranks[1:]),
+        )
+        share = ranks[0]["held"] / one["held"]
+        assert error < 1e-9 and apart == 0, "not the joint batch's weights"
+        assert abs(share - (1 / n if method == "fsdp" else 1)) < 0.01
+        table[f"{method}, {n} ranks"] = [f"{error:.0e}", apart, f"{share:.0%}"]
+first_loss, last_loss = one["losses"][0].item(), one["losses"][-1].item()
+assert last_loss < 0.9 * first_loss
+columns = ["largest weight difference", "between ranks", "state per rank"]
 pd.DataFrame(table, index=columns).T
 
 # %% name="wrong-sync"
 BROKEN = ["all_reduce_sum", "first_parameter_only"]
 adam_sum, adam_first = launch(2, replicas.train, *({"method": m} for m in BROKEN))
 sgd = {"optimizer": "SGD", "lr": 0.1}
-right = {"method": "one process", **sgd}
+right = sgd | {"method": "one process"}
 [[plain], [doubled]] = launch(1, replicas.train, right, right | {"lr": 0.2})
-[sgd_sum] = launch(2, replicas.train, {"method": "all_reduce_sum", **sgd})
-
-
-def off(run: dict, reference: dict) -> float:
-    """Distance from the right weights, as a share of the distance trained."""
-    moved = (reference["weights"] - reference["start"]).norm()
-    return ((run["weights"] - reference["weights"]).norm() / moved).item()
-
-
+[sgd_sum] = launch(2, replicas.train, sgd | {"method": "all_reduce_sum"})
 sum_off_adam, sum_off_sgd = off(adam_sum[0], one), off(sgd_sum[0], plain)
-ranks_apart = off(*adam_first)
-first_last_loss = adam_first[0]["losses"][-1].item()
+ranks_apart, first_last_loss = off(*adam_first), adam_first[0]["losses"][-1].item()
 assert far(sgd_sum[0], doubled) < 1e-9  # exactly a learning rate N times as high
 assert sum_off_adam < 0.01 < 0.3 < sum_off_sgd  # Adam hides it
-# Two different models, and yet the loss falls.
-assert ranks_apart > 0.1 and first_last_loss < 0.5 * first_loss
-shares = {
-    "sum, SGD": f"{sum_off_sgd:.1%}",
-    "sum, AdamW": f"{sum_off_adam:.2%}",
-    "first parameter only, AdamW": f"{off(adam_first[0], one):.1%}",
-}
-pd.DataFrame({"off the joint batch": shares})
+assert (
+    ranks_apart > 0.1 and first_last_loss < 0.9 * first_loss
+)  # and yet the loss falls
+shares = [sum_off_sgd, sum_off_adam, off(adam_first[0], one)]
+names = ["sum, SGD", "sum, AdamW", "first parameter only, AdamW"]
+pd.DataFrame({"off the joint batch": [f"{share:.2%}" for share in shares]}, names)
 
 # %% name="uneven-tokens"
 ragged = {"method": "ddp", "ragged": True}
@@ -166,93 +212,3 @@ token_error, rank_off = far(by_token[0], joint), off(by_rank[0], joint)
 assert token_error < 1e-9 and far(*by_rank) == 0 and rank_off > 0.05
 print(f"divided by all ranks' tokens: largest difference {token_error:.0e}")
 print(f"mean of per-rank means: {rank_off:.0%} off, though both ranks agree exactly")
-
-# %% name="memory"
-layers, width, ffn, vocab, kv_width = 80, 8192, 28672, 128256, 1024  # Llama 3 70B
-attention = 2 * width * width + 2 * width * kv_width
-layer = attention + 3 * width * ffn + 2 * width
-params = 2 * vocab * width + layers * layer + width
-GB, card = 1e9, 80  # an 80 GB card
-
-
-def state_gb(stage: int, n: float, psi: float = params) -> float:
-    """Per GPU: 12 B of fp32 copy and Adam moments, 2 B of gradient, 2 B of weight."""
-    optimizer, gradient, weight = (n if stage > i else 1 for i in range(3))
-    return psi * (12 / optimizer + 2 / gradient + 2 / weight) / GB
-
-
-zero_0, zero_1, zero_2, zero_3 = zero = [state_gb(stage, 64) for stage in range(4)]
-floor_1, floor_2 = 4 * params / GB, 2 * params / GB  # what no number of GPUs divides
-assert 70e9 < params < 71e9 and zero_2 > card > zero_3
-
-tokens = 8192  # one sequence
-acts_full = layers * 34 * tokens * width / GB  # everything kept
-acts_ckpt = layers * 2 * tokens * width / GB  # block inputs only
-acts_tp, params_b = acts_full / 8, params / 1e9
-# Two layouts of 128 GPUs: FSDP alone, recomputing; TP 8 x DP 16 with ZeRO-1.
-fsdp_gb = state_gb(3, 128) + acts_ckpt
-layout_gb = state_gb(1, 16, params / 8) + acts_tp
-assert acts_full > card > layout_gb > fsdp_gb
-stages = pd.DataFrame(
-    {
-        "sharded": ["nothing (DDP)", "optimiser", "+ gradients", "+ weights (FSDP)"],
-        "GB per GPU, 64 GPUs": zero,
-        "GB per GPU, 1024 GPUs": [state_gb(stage, 1024) for stage in range(4)],
-    }
-)
-stages.round(1).rename_axis("ZeRO stage")
-
-# %% name="memory-figure" tags=["hide-input"]
-n = 2 ** np.arange(0, 11)
-fig, ax = plt.subplots(figsize=(7, 3.5), layout="constrained")
-for stage, style in enumerate(("-", "--", "-.", "-")):
-    label = f"ZeRO-{stage}" if stage else "DDP"
-    ax.plot(n, [state_gb(stage, k) for k in n], style, label=label)
-ax.axhline(card, linestyle=":", color="tab:gray", label="80 GB card")
-ax.set(xscale="log", yscale="log", xlabel="data-parallel GPUs")
-ax.set_ylabel("model state per GPU (GB)")
-ax.legend(ncols=2)
-plt.show()
-
-# %% name="communication"
-flops = 400e12  # sustained FLOP/s
-nic, nvlink = 50e9, 450e9  # bytes/s one way: 400 Gb/s NIC, NVLink
-compute = 6 * params * tokens / flops  # seconds a GPU, one sequence
-tp_compute, stage_compute = compute / 8, compute / 16
-grads = 2 * params  # bytes, bf16
-block = 2 * tokens * width  # bytes of one activation, bf16
-tp_bytes = layers * 4 * 2 * 7 / 8 * block  # 4 all-reduces a layer, 8 ranks
-
-ddp_wire = 2 * 63 / 64 * grads / nic
-fsdp_wire = 3 * 63 / 64 * grads / nic
-links = {
-    "DDP, 1 gradient all-reduce": [ddp_wire, compute],
-    "FSDP, 2 gathers + 1 scatter": [fsdp_wire, compute],
-    "TP 8 over NVLink": [tp_bytes / nvlink, tp_compute],
-    "TP 8 over the NIC": [tp_bytes / nic, tp_compute],
-    "16 stages, NIC": [2 * block / nic, stage_compute],
-}
-break_even = flops / nic  # tokens per GPU and micro-batch that cover FSDP's bytes
-assert abs(compute * break_even / tokens / (3 * grads / nic) - 1) < 1e-6
-tp_nvlink, tp_nic = (tp_bytes / link / tp_compute for link in (nvlink, nic))
-assert tp_nvlink < 0.5 and tp_nic > 1
-pd.DataFrame(links, index=["seconds on the wire", "seconds of compute"]).T.round(3)
-
-# %% name="limits"
-widest_dp = (4 << 20) // tokens  # a batch of 4 Mi tokens, one sequence a GPU
-bubble_16, bubble_64, bubble_240 = (15 / (m + 15) for m in (16, 64, 240))  # 16 stages
-mtbf_gpu = 54 * 24 * 16384 / 419  # GPU hours between interruptions, Llama 3
-mtbf_1k, mtbf_16k = mtbf_gpu / 1024, mtbf_gpu / 16384
-# Young's interval for a checkpoint of 1 minute.
-save_minutes = (2 * (1 / 60) * mtbf_16k) ** 0.5 * 60
-
-lengths = np.random.default_rng(0).lognormal(6, 1.2, 64 * 64).clip(16, 8192)  # tokens
-dealt, packed = lengths.reshape(64, 64).sum(axis=1), np.zeros(64)
-for length in np.sort(lengths)[::-1]:  # longest first, to the rank with the least
-    packed[packed.argmin()] += length
-straggle, straggle_packed = dealt.max() / dealt.mean(), packed.max() / packed.mean()
-assert straggle > 1.2 and straggle_packed < 1.02
-print(f"widest data parallelism: {widest_dp} GPUs")
-print(f"bubble: {bubble_16:.0%}, {bubble_64:.0%}, {bubble_240:.0%}")
-print(f"step time: dealt at random {straggle:.2f}, packed {straggle_packed:.2f}")
-print(f"hours between interruptions: {mtbf_1k:.0f}, {mtbf_16k:.1f}")

@@ -1,5 +1,6 @@
-"""Data parallelism: the same model on each rank, another part of the batch."""
+"""Data parallelism: the same language model on each rank, another part of the batch."""
 
+import inspect
 from contextlib import nullcontext
 
 import torch
@@ -11,7 +12,10 @@ from torch.distributed.fsdp import fully_shard
 from torch.nn.functional import cross_entropy
 from torch.nn.parallel import DistributedDataParallel as DDP
 
-VOCAB, WIDTH, LENGTH, BATCH, IGNORE = 64, 64, 17, 16, -100
+VOCAB, WIDTH, LENGTH, BATCH, IGNORE = 256, 64, 17, 16, -100
+TEXT = torch.tensor(
+    list(inspect.getsource(nn.Transformer).encode())
+)  # bytes are tokens
 
 
 class TinyLM(nn.Module):
@@ -37,25 +41,28 @@ class TinyLM(nn.Module):
 
 
 def joint_batch(step: int, ragged: bool = False) -> tuple[torch.Tensor, torch.Tensor]:
-    """One step's whole batch: sequences that count up by three from a random start."""
-    start = torch.randint(
-        VOCAB, (BATCH, 1), generator=torch.Generator().manual_seed(step)
-    )
-    tokens = (start + 3 * torch.arange(LENGTH)) % VOCAB
+    """One step's whole batch: pieces of text."""
+    chance = torch.Generator().manual_seed(step)
+    start = torch.randint(len(TEXT) - LENGTH, (BATCH, 1), generator=chance)
+    tokens = TEXT[start + torch.arange(LENGTH)]
     inputs, targets = tokens[:, :-1], tokens[:, 1:].clone()
     if ragged:  # every second row is short, so one of two ranks gets the short ones
         targets[1::2, 4:] = IGNORE
     return inputs, targets
 
 
-def wrap(model: TinyLM, method: str) -> nn.Module:
+# --8<-- [start:wrap]
+def wrap(model: nn.Module, method: str) -> nn.Module:
     if method == "ddp":
         return DDP(model)
     if method == "fsdp":
         for block in model.blocks:
             fully_shard(block)  # gathered and freed one block at a time
-        return fully_shard(model)
+        return fully_shard(model)  # the root keeps its weights after the forward pass
     return model
+
+
+# --8<-- [end:wrap]
 
 
 def all_reduce_mean(model: nn.Module, world: int) -> None:
@@ -103,7 +110,7 @@ def train(
     lr: float = 3e-3,
     ragged: bool = False,
     count_all: bool = True,
-    steps: int = 12,
+    steps: int = 6,
 ) -> dict:
     model = TinyLM().double()
     net = wrap(model, method)
@@ -149,7 +156,10 @@ def step_traffic(rank: int, world: int, method: str, micro_batches: int = 1) -> 
     """Bytes one rank sends for one optimizer step in float32, after a first step that sets things up."""
     model = TinyLM()
     size = 4 * sum(p.numel() for p in model.parameters())
-    net = wrap(model, "fsdp" if method == "fsdp" else "ddp")
+    root = 4 * (model.embed.weight.numel() + model.head.weight.numel())
+    net = wrap(model, "fsdp" if "fsdp" in method else "ddp")
+    if method == "fsdp, root resharded":
+        net.set_reshard_after_forward(True, recurse=False)
     if method == "fp16":
         net.register_comm_hook(None, fp16_compress_hook)
     inputs = joint_batch(0)[0][rank::world]
@@ -161,7 +171,7 @@ def step_traffic(rank: int, world: int, method: str, micro_batches: int = 1) -> 
                 net(inputs).square().mean().backward()
 
     step()
-    return {"sent": traffic(step), "size": size}
+    return {"sent": traffic(step), "size": size, "root": root / size}
 
 
 def exchange(rank: int, world: int, size: int) -> dict:
@@ -190,3 +200,25 @@ def exchange(rank: int, world: int, size: int) -> dict:
         "reduce_scatter": scatter,
         "sum": gradient[0].item(),
     }
+
+
+STEP_CASES = {  # method, micro-batches
+    "DDP": ("ddp", 1),
+    "DDP, 4 micro-batches": ("ddp", 4),
+    "DDP, 4 micro-batches, no_sync": ("no_sync", 4),
+    "DDP, gradients as fp16": ("fp16", 1),
+    "FSDP": ("fsdp", 1),
+    "FSDP, root resharded": ("fsdp, root resharded", 1),
+    "FSDP, 4 micro-batches": ("fsdp", 4),
+}
+
+
+def far(a: dict, b: dict) -> float:
+    """Largest difference of any weight between two runs."""
+    return (a["weights"] - b["weights"]).abs().max().item()
+
+
+def off(run: dict, reference: dict) -> float:
+    """Distance from the right weights, as a share of the distance trained."""
+    moved = (reference["weights"] - reference["start"]).norm()
+    return ((run["weights"] - reference["weights"]).norm() / moved).item()

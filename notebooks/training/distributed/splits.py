@@ -1,8 +1,9 @@
 """Splitting the model itself: a layer (tensor), the stack of layers (pipeline), the experts."""
 
+import pandas as pd
 import torch
 import torch.distributed as dist
-from launch import traffic
+from launch import launch, traffic
 from torch import nn
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.pipelining import PipelineStage, ScheduleGPipe
@@ -69,31 +70,91 @@ def pipeline(rank: int, world: int, micro_batches: int) -> dict:
     return {"error": error, "held": held, "sent": sent}
 
 
-def expert_parallel(rank: int, world: int, skew: float) -> dict:
-    """One expert a rank: tokens go to their expert and come back, two all-to-alls."""
-    experts = [nn.Linear(WIDTH, WIDTH, bias=False) for _ in range(world)]
-    torch.manual_seed(rank + 1)
-    x = torch.randn(TOKENS, WIDTH)
+def expert(number: int) -> nn.Linear:
+    torch.manual_seed(100 + number)
+    return nn.Linear(WIDTH, WIDTH, bias=False)
+
+
+def routed(rank: int, world: int, skew: float) -> tuple[torch.Tensor, torch.Tensor]:
+    """A rank's tokens and the expert of each; the first is 1 + skew times as popular."""
+    torch.manual_seed(rank)
     popularity = torch.tensor([1 + skew] + [1.0] * (world - 1))
     route = torch.multinomial(popularity, TOKENS, replacement=True).sort().values
+    return torch.randn(TOKENS, WIDTH), route
+
+
+# --8<-- [start:experts]
+def expert_parallel(rank: int, world: int, skew: float) -> dict:
+    """One expert a rank: tokens go to their expert and come back, two all-to-alls."""
+    mine = expert(rank)  # no other expert is built here
+    x, route = routed(rank, world, skew)
     to_send = route.bincount(minlength=world)
     to_get = torch.empty_like(to_send)
     dist.all_to_all_single(to_get, to_send)
     send, get, y = to_send.tolist(), to_get.tolist(), torch.empty_like(x)
 
     def step() -> None:
-        mine = x.new_empty(sum(get), WIDTH)
-        dist.all_to_all_single(mine, x, get, send)
-        dist.all_to_all_single(y, experts[rank](mine).detach(), send, get)
+        guests = x.new_empty(sum(get), WIDTH)
+        dist.all_to_all_single(guests, x, get, send)
+        dist.all_to_all_single(y, mine(guests).detach(), send, get)
 
     sent = traffic(step)
-    expected = torch.stack([experts[e](t) for e, t in zip(route.tolist(), x)])
     # Own tokens leaving, guests going home.
     moved = TOKENS - send[rank] + sum(get) - get[rank]
-    return {
-        "error": (y - expected).abs().max().item(),
-        "held": 1 / world,
-        "sent": sent,
-        "moved": moved,
-        "tokens": sum(get),
-    }
+    held = sum(p.numel() for p in mine.parameters())
+    return {"y": y, "sent": sent, "moved": moved, "tokens": sum(get), "held": held}
+
+
+# --8<-- [end:experts]
+
+
+def unsplit(world: int, skew: float) -> list[torch.Tensor]:
+    """What one process with all experts computes for the tokens of each rank."""
+    experts = [expert(e) for e in range(world)]
+    outputs = []
+    for rank in range(world):
+        x, route = routed(rank, world, skew)
+        y = [experts[e](t).detach() for e, t in zip(route.tolist(), x)]
+        outputs.append(torch.stack(y))
+    return outputs
+
+
+def experts_table(skew: float = 2.0) -> pd.DataFrame:
+    """Of the busiest rank, under even routing and with one expert 1 + skew times as popular."""
+    table = {}
+    for n in (2, 4, 8):
+        runs = launch(n, expert_parallel, {"skew": 0.0}, {"skew": skew})
+        for each, ranks in zip((0.0, skew), runs):
+            for rank, y in zip(ranks, unsplit(n, each)):
+                assert (rank["y"] - y).abs().max() < 1e-5, (
+                    "not what one process computes"
+                )
+                assert abs(rank["sent"] / (rank["moved"] * WIDTH * 4) - 1) < 0.05, (
+                    "bytes"
+                )
+        even, skewed = (
+            {k: max(r[k] for r in ranks) for k in ("sent", "tokens")} for ranks in runs
+        )
+        table[n] = {
+            "experts held": runs[0][0]["held"] / sum(rank["held"] for rank in runs[0]),
+            "bytes, skewed / even": skewed["sent"] / even["sent"],
+            "tokens, skewed / mean": skewed["tokens"] / TOKENS,
+            "tokens, even / mean": even["tokens"] / TOKENS,
+        }
+    return pd.DataFrame(table).T.rename_axis("ranks N")
+
+
+def splits_table() -> pd.DataFrame:
+    """What each rank holds, and rank 0 sends, in activations of the batch."""
+    table = {}
+    for n in (2, 4):
+        for name, work, case, formula in (
+            ("tensor, forward", tensor_parallel, {}, 2 * (n - 1) / n),
+            ("pipeline, 4 micro-batches", pipeline, {"micro_batches": 4}, 1),
+        ):
+            [ranks] = launch(n, work, case)
+            assert all(rank["error"] < 1e-4 for rank in ranks), "not the unsplit model"
+            sent = ranks[0]["sent"] / (TOKENS * WIDTH * 4)
+            table[f"{name}, {n} ranks"] = [n * ranks[0]["held"], sent, formula]
+    columns = ["parameters held x N", "activations sent", "formula"]
+    return pd.DataFrame(table, index=columns).T

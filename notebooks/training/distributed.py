@@ -135,56 +135,42 @@ split.round(2)
 
 # %% name="ring-bytes"
 import replicas
-from launch import launch
 
-size, table = 2 << 20, {}  # bytes
-for n in (2, 4):
-    [ranks] = launch(n, replicas.exchange, {"size": size})
-    table[n] = {
-        key: max(r[key] for r in ranks) / size
-        for key in ("ring", "server", "reduce_scatter")
-    }
-    for key, formula in zip(table[n], (2 * (n - 1) / n, n - 1, 2 * (n - 1) / n)):
-        assert abs(table[n][key] / formula - 1) < 0.02, key
-    assert {r["sum"] for r in ranks} == {float(n)}
-ring_four, server_four, scatter_four = table[4].values()
-pd.DataFrame(table).T.rename_axis("ranks N").round(3)
+ring = replicas.ring_table(2 << 20)
+ring_four, server_four, scatter_four = ring.loc[4]
+for n, (ring_n, server_n, scatter_n) in ring.iterrows():
+    assert (
+        abs(ring_n / (2 * (n - 1) / n) - 1) < 0.02
+        and abs(server_n / (n - 1) - 1) < 0.02
+    )
+    assert abs(scatter_n / ring_n - 1) < 0.02
+ring.round(3)
 
 # %% name="step-bytes"
-calls = [{"method": m, "micro_batches": k} for m, k in replicas.STEP_CASES.values()]
-steps = launch(4, replicas.step_traffic, *calls)
-root = steps[0][0]["root"]  # the share of weights outside of the blocks
-fsdp = 0.75 * (2 - root) + 1.5  # all-gathers, and gloo's reduce-scatter
-step = pd.DataFrame({"bytes / gradient": [r[0]["sent"] / r[0]["size"] for r in steps]})
-step["formula, N=4"] = [1.5, 6, 1.5, 0.75, fsdp, 0.75 * 2 + 1.5, 4 * fsdp]
+step = replicas.step_table()
 sent = step["bytes / gradient"]
 assert (sent / step["formula, N=4"] - 1).abs().max() < 0.015
 step_ddp, step_naive, step_no_sync, step_fp16, step_fsdp, step_reshard, step_fsdp_4 = (
     sent
 )
 assert step_reshard - step_fsdp > 0.1 and step_fsdp_4 > 3.9 * step_fsdp
-step.set_axis(list(replicas.STEP_CASES)).round(2)
+step.round(2)
 
 # %% name="joint-batch"
+from launch import launch
 from replicas import far, off
 
 [[one]] = launch(1, replicas.train, {"method": "one process"})
-table = {}
-for n, methods in ((2, ["ddp", "all_reduce_mean", "fsdp"]), (4, ["ddp", "fsdp"])):
-    runs = launch(n, replicas.train, *({"method": m} for m in methods))
-    for method, ranks in zip(methods, runs):
-        error, apart = (
-            far(ranks[0], one),
-            max(far(ranks[0], other) for other in ranks[1:]),
-        )
-        share = ranks[0]["held"] / one["held"]
-        assert error < 1e-9 and apart == 0, "not the joint batch's weights"
-        assert abs(share - (1 / n if method == "fsdp" else 1)) < 0.01
-        table[f"{method}, {n} ranks"] = [f"{error:.0e}", apart, f"{share:.0%}"]
+same = replicas.against_one(one)
+assert (
+    same["largest weight difference"].max() < 1e-9
+    and (same["between ranks"] == 0).all()
+)
+held = same["state held x N"]
+assert np.allclose(held, [2, 2, 1, 4, 1], atol=0.01)  # FSDP holds 1/N, the others all
 first_loss, last_loss = one["losses"][0].item(), one["losses"][-1].item()
 assert last_loss < 0.9 * first_loss
-columns = ["largest weight difference", "between ranks", "state per rank"]
-pd.DataFrame(table, index=columns).T
+same
 
 # %% name="wrong-sync"
 BROKEN = ["all_reduce_sum", "first_parameter_only"]

@@ -3,9 +3,10 @@
 import inspect
 from contextlib import nullcontext
 
+import pandas as pd
 import torch
 import torch.distributed as dist
-from launch import traffic
+from launch import launch, traffic
 from torch import nn
 from torch.distributed.algorithms.ddp_comm_hooks.default_hooks import fp16_compress_hook
 from torch.distributed.fsdp import fully_shard
@@ -222,3 +223,42 @@ def off(run: dict, reference: dict) -> float:
     """Distance from the right weights, as a share of the distance trained."""
     moved = (reference["weights"] - reference["start"]).norm()
     return ((run["weights"] - reference["weights"]).norm() / moved).item()
+
+
+def ring_table(size: int) -> pd.DataFrame:
+    """Bytes of the busiest rank for one sum, in sizes of what is summed."""
+    table = {}
+    for n in (2, 4):
+        [ranks] = launch(n, exchange, {"size": size})
+        assert {rank["sum"] for rank in ranks} == {float(n)}
+        keys = ("ring", "server", "reduce_scatter")
+        table[n] = {key: max(rank[key] for rank in ranks) / size for key in keys}
+    return pd.DataFrame(table).T.rename_axis("ranks N")
+
+
+def step_table() -> pd.DataFrame:
+    """Bytes that rank 0 of 4 sends for one optimizer step, in sizes of the gradient."""
+    calls = [{"method": m, "micro_batches": k} for m, k in STEP_CASES.values()]
+    runs = launch(4, step_traffic, *calls)
+    root = runs[0][0]["root"]  # the share of weights outside of the blocks
+    fsdp = 0.75 * (2 - root) + 1.5  # all-gathers, and gloo's reduce-scatter
+    formulas = [1.5, 6, 1.5, 0.75, fsdp, 0.75 * 2 + 1.5, 4 * fsdp]
+    sent = [ranks[0]["sent"] / ranks[0]["size"] for ranks in runs]
+    return pd.DataFrame(
+        {"bytes / gradient": sent, "formula, N=4": formulas}, list(STEP_CASES)
+    )
+
+
+def against_one(one: dict) -> pd.DataFrame:
+    """Runs on several ranks beside that of one process on the joint batch."""
+    table = {}
+    for n, methods in ((2, ["ddp", "all_reduce_mean", "fsdp"]), (4, ["ddp", "fsdp"])):
+        for method, ranks in zip(
+            methods, launch(n, train, *({"method": m} for m in methods))
+        ):
+            table[f"{method}, {n} ranks"] = {
+                "largest weight difference": far(ranks[0], one),
+                "between ranks": max(far(ranks[0], other) for other in ranks[1:]),
+                "state held x N": n * ranks[0]["held"] / one["held"],
+            }
+    return pd.DataFrame(table).T

@@ -9,8 +9,10 @@ from zlib import crc32
 import numpy as np
 import pandas as pd
 import torch
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
-OWNERS = (np, np.ndarray, pd, pd.DataFrame, pd.Series, pd.Index, torch, torch.Tensor)
+OWNERS = (np.ndarray, pd.DataFrame, pd.Series, pd.Index, torch.Tensor)
 
 
 def docstrings() -> list[str]:
@@ -25,7 +27,6 @@ def docstrings() -> list[str]:
     ]
 
 
-# --8<-- [start:minhash]
 def shingles(text: str, n: int = 5) -> np.ndarray:
     """Hashes of the runs of n words."""
     words = re.findall(r"\w+", text.lower())
@@ -48,9 +49,14 @@ def candidates(sets: list[np.ndarray], buckets: int, rows: int, seed: int) -> se
     return pairs
 
 
-# --8<-- [end:minhash]
-
-
 def jaccard(x: np.ndarray, y: np.ndarray) -> float:
     both = len(np.intersect1d(x, y, assume_unique=True))
     return both / (len(x) + len(y) - both)
+
+
+def clusters(pairs: list[tuple[int, int]], documents: int) -> np.ndarray:
+    """The number of each document's cluster: who is joined by a chain of pairs."""
+    graph = coo_array(
+        (np.ones(len(pairs)), tuple(np.transpose(pairs))), (documents, documents)
+    )
+    return connected_components(graph, directed=False)[1]

@@ -5,7 +5,6 @@ import numpy as np
 STOP_WORDS = {"the", "be", "to", "of", "and", "that", "have", "with"}
 
 
-# --8<-- [start:gopher]
 def reason_to_drop(words: list[str]) -> str:
     if not 50 <= len(words) <= 100_000:
         return "number of words"
@@ -16,6 +15,3 @@ def reason_to_drop(words: list[str]) -> str:
     if len(STOP_WORDS & {word.lower() for word in words}) < 2:
         return "stop words"
     return "kept"
-
-
-# --8<-- [end:gopher]

@@ -3,7 +3,6 @@
 import re
 import unicodedata
 
-# --8<-- [start:normalised]
 TOKEN = re.compile(r"[\u4e00-\u9fff]|[^\W_\u4e00-\u9fff]+")
 
 
@@ -16,9 +15,15 @@ def ngrams(tokens: list[str], n: int = 13) -> set[tuple[str, ...]]:
     return {tuple(tokens[i : i + n]) for i in range(len(tokens) - n + 1)}
 
 
-# --8<-- [end:normalised]
+def by_spaces(text: str) -> set[tuple[str, ...]]:
+    return ngrams(text.split())
 
 
-def wide(text: str) -> str:
-    """Upper case, full width: the same words in other characters."""
-    return "".join(chr(ord(c) + 0xFEE0) if "!" <= c <= "~" else c for c in text.upper())
+def by_characters(text: str) -> set[tuple[str, ...]]:
+    return ngrams(normalised(text))
+
+
+def share_found(texts: list[str], training: list[str]) -> float:
+    """How many of the texts share a run with the training texts."""
+    known = set().union(*map(by_characters, training))
+    return sum(not known.isdisjoint(by_characters(t)) for t in texts) / len(texts)

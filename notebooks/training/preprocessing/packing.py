@@ -3,7 +3,6 @@
 from bisect import bisect_left, insort
 
 
-# --8<-- [start:pack]
 def best_fit(lengths: list[int], capacity: int) -> int:
     """Sequences needed when each sample goes whole where it leaves least room, longest first."""
     free: list[int] = []
@@ -20,7 +19,9 @@ def split(lengths: list[int], capacity: int) -> list[int]:
     return whole + [n % capacity for n in lengths if n % capacity]
 
 
-# --8<-- [end:pack]
+def packed(lengths: list[int], capacity: int) -> int:
+    """Positions computed when samples are packed and long ones split."""
+    return capacity * best_fit(split(lengths, capacity), capacity)
 
 
 def padded(lengths: list[int], batch: int = 8) -> int:

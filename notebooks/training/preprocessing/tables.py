@@ -3,12 +3,22 @@
 import numpy as np
 import pandas as pd
 from sklearn.base import clone
+from sklearn.compose import make_column_transformer
+from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
-from sklearn.model_selection import train_test_split
+from sklearn.model_selection import StratifiedKFold, train_test_split
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler, TargetEncoder
 
 NUMERIC = ["tokens", "latency_ms", "tickets"]
+filled = make_pipeline(
+    SimpleImputer(strategy="median", add_indicator=True), StandardScaler()
+)
+basic = [(filled, NUMERIC), (OneHotEncoder(handle_unknown="ignore"), ["plan"])]
+scaled = make_column_transformer(*basic)
+folds = StratifiedKFold(5, shuffle=True, random_state=0)
+encoded = make_column_transformer(*basic, (TargetEncoder(cv=folds), ["app_id"]))
 
 
 def customers(n: int, rng: np.random.Generator) -> tuple[pd.DataFrame, np.ndarray]:
@@ -28,7 +38,6 @@ def customers(n: int, rng: np.random.Generator) -> tuple[pd.DataFrame, np.ndarra
     return rows, (rng.random(n) < 1 / (1 + np.exp(-logit))).astype(int)
 
 
-# --8<-- [start:auc]
 def auc(step, on_all: bool, cross_fit: bool, seed: int) -> tuple[float, float]:
     """AUC on the test rows, as reported, and on fresh customers."""
     rng = np.random.default_rng(seed)
@@ -48,4 +57,14 @@ def auc(step, on_all: bool, cross_fit: bool, seed: int) -> tuple[float, float]:
     )
 
 
-# --8<-- [end:auc]
+def flipped(size: int) -> float:
+    """Share of decisions that change when each batch of requests is scaled by itself."""
+    (rows, y), (fresh, _) = (
+        customers(1024, np.random.default_rng(seed)) for seed in (1, 2)
+    )
+    pipeline = make_pipeline(clone(filled), LogisticRegression()).fit(rows[NUMERIC], y)
+    stream = pipeline[0][0].transform(fresh[NUMERIC])
+    batches = [stream[i : i + size] for i in range(0, len(stream), size)]
+    refitted = np.concatenate([StandardScaler().fit_transform(b) for b in batches])
+    right = pipeline.predict(fresh[NUMERIC])
+    return float(np.mean(pipeline[-1].predict(refitted) != right))

@@ -26,8 +26,9 @@ def share(train: np.ndarray, test: np.ndarray) -> np.ndarray:
     return count(test, train) / context
 
 
-def loss(train: list[list[int]], test: list[list[int]]) -> float:
-    """Mean loss of the test tokens in nats; orders mixed with fixed weights."""
-    orders = [share(x, y) for x, y in zip(keys(train), keys(test))]
+def loss(ids: list[list[int]], train: np.ndarray, test: np.ndarray) -> float:
+    """Mean loss of the test documents' tokens in nats; orders mixed with fixed weights."""
+    learnt, asked = (keys([ids[i] for i in documents]) for documents in (train, test))
+    orders = [share(x, y) for x, y in zip(learnt, asked)]
     mixed = sum(w * p for w, p in zip((0.1, 0.25, 0.6), orders)) + 0.05 / VOCABULARY
     return float(-np.log(mixed).mean())

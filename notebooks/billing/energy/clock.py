@@ -19,7 +19,7 @@ def compute_bound(static: float) -> tuple[np.ndarray, np.ndarray]:
     return time, (static + CORES * VOLTS**2 * CLOCK) * time
 
 
-def decode(static: float, compute: float = 0.5, busy: float = 0.3):
+def decode(static: float, compute: float, busy: float):
     """The same for a step that waits for memory.
 
     At the highest clock its arithmetic takes the share `compute` of the step, and keeps

@@ -19,15 +19,17 @@ def week(rng: np.random.Generator, peak: float) -> np.ndarray:
 
 
 # --8<-- [start:power]
-def power(on, load):
+def power(on, load, idle: float = IDLE):
     """kW: every node that is on draws its idle power, work adds to it in proportion."""
-    return on * IDLE + load * (BUSY - IDLE)
+    return on * idle + load * (BUSY - idle)
 
 
 # --8<-- [end:power]
 
 
-def sleeping(load, nodes: int, wake: int, spare: float, hold: int = 15):
+def sleeping(
+    load, nodes: int, wake: int, spare: float, idle: float = IDLE, hold: int = 15
+):
     """kW, and the work left over, if unneeded nodes sleep.
 
     Nodes are called up from the load now, with some to spare; they draw power at once
@@ -37,5 +39,5 @@ def sleeping(load, nodes: int, wake: int, spare: float, hold: int = 15):
     called = pd.Series(need).rolling(hold + 1, min_periods=1).max().to_numpy()
     awake = np.concatenate([np.full(wake, called[0]), called[: MINUTES - wake]])
     on = np.maximum(called, awake)  # those on their way up, or not yet down
-    kw = power(on, np.minimum(load, awake)) + (nodes - on) * OFF
+    kw = power(on, np.minimum(load, awake), idle) + (nodes - on) * OFF
     return kw, np.maximum(load - awake, 0)

@@ -3,7 +3,6 @@
 import json
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.request import Request, urlopen
 
@@ -51,18 +50,3 @@ def generate(address: str, prompt: str, tokens: int, cache: bool = False) -> dic
         Request(f"{address}/completion", json.dumps(body).encode(), headers)
     ) as got:
         return json.load(got)
-
-
-def together(address: str, batch: int, tokens: int) -> list[dict]:
-    """As many completions at a time as the batch has room for."""
-    prompts = [f"Story {number}: once" for number in range(batch)]
-    with ThreadPoolExecutor(batch) as pool:
-        return list(pool.map(lambda prompt: generate(address, prompt, tokens), prompts))
-
-
-def steps(address: str) -> int:
-    """Forward passes of the engine so far; each reads all weights once."""
-    with urlopen(f"{address}/metrics") as got:
-        lines = got.read().decode().splitlines()
-    (total,) = (line for line in lines if line.startswith("llamacpp:n_decode_total"))
-    return int(float(total.split()[1]))

@@ -6,13 +6,6 @@ import numpy as np
 # Statistics of China, 31 December 2025.
 CHINA = {"nation": 0.5306, "north": 0.6361, "southwest": 0.2472}
 
-# Llama 3.1's model card (Meta, 2024): hours of H100, and tonnes of CO2e, location-based.
-LLAMA_3_1 = {"8B": (1.46e6, 420), "70B": (7.0e6, 2_040), "405B": (30.84e6, 8_930)}
-META_PUE = 1.08  # Meta, 2023
-
-# Highest power of a node of eight H100 in training, W: Latif et al., 2024.
-NODE = 8_400
-
 # Mean gCO2/kWh in each hour of the local day in 2024, direct emissions; computed from
 # Electricity Maps' hourly data (https://www.electricitymaps.com), as kept in
 # https://github.com/HewlettPackard/sustain-cluster/tree/main/data/carbon_intensity.

@@ -4,7 +4,7 @@ import numpy as np
 
 HIGH, LOW = 600, 200  # W in the busy and in the quiet part of a step
 SHARE = 0.4  # of a step that is busy
-EVERY, WINDOW = 100, 25  # ms: A100 and H100 update this often, and average this long
+EVERY, WINDOW = 100, 25  # ms: A100 updates this often, and averages this long
 RUN = 5_030  # ms
 
 

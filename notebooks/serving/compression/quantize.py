@@ -19,25 +19,22 @@ def to_int(x: Tensor, bits: int, shared: int | None = None) -> Tensor:
     return (x / scale).round() * scale
 
 
-def to_fp8(x: Tensor, shared: int | None = None) -> Tensor:
-    scale = largest(x, shared) / 448  # the largest number of E4M3
-    return (x / scale).to(torch.float8_e4m3fn).float() * scale
+def in_groups(x: Tensor, bits: int, group: int) -> Tensor:
+    """`group` neighbours in the last dimension share a scale."""
+    return to_int(x.unflatten(-1, (-1, group)), bits, -1).flatten(-2)
+
+
+def to_fp8(x: Tensor, scale: float | None = None) -> Tensor:
+    scale = scale or largest(x, None) / 448  # the largest number of E4M3
+    return (x / scale).clamp(-448, 448).to(torch.float8_e4m3fn).float() * scale
 
 
 # --8<-- [end:round]
 
 
-def in_groups(weight: Tensor, bits: int, group: int) -> Tensor:
-    """Round to nearest; `group` neighbouring inputs share a scale."""
-    return to_int(weight.unflatten(1, (-1, group)), bits, -1).flatten(1)
-
-
 # --8<-- [start:gptq]
 def gptq(weight: Tensor, gram: Tensor, bits: int, group: int) -> Tensor:
-    """Rounds input by input; those not yet rounded make up for the error so far.
-
-    `gram` is X'X of the calibration inputs.
-    """
+    """Those not yet rounded make up for the error so far; `gram` is X'X of the inputs."""
     damped = gram + 0.1 * gram.diagonal().mean() * torch.eye(len(gram))
     inverse = torch.cholesky_inverse(torch.linalg.cholesky(damped))
     factor = torch.linalg.cholesky(inverse, upper=True)
@@ -76,9 +73,29 @@ def changed(layers: list[nn.Linear], change: Callable[[Tensor], Tensor]):
 @contextmanager
 def fed(layers: list[nn.Linear], change: Callable[[Tensor], Tensor]) -> Iterator[None]:
     hooks = [
-        layer.register_forward_pre_hook(lambda _, args: (change(args[0]),))
-        for layer in layers
+        layer.register_forward_pre_hook(lambda _, args: (change(args[0]),)) for layer in layers
     ]
     yield
     for hook in hooks:
         hook.remove()
+
+
+@contextmanager
+def watched(layers: list[nn.Linear]) -> Iterator[dict[nn.Module, Tensor]]:
+    """The inputs [token, channel] of each layer, from the last run of the model."""
+    inputs: dict[nn.Module, Tensor] = {}
+
+    def watch(layer: nn.Module, args: tuple[Tensor]) -> None:
+        inputs[layer] = args[0].flatten(0, 1)
+
+    hooks = [layer.register_forward_pre_hook(watch) for layer in layers]
+    yield inputs
+    for hook in hooks:
+        hook.remove()
+
+
+def error(layers: list[nn.Linear], weights: list[Tensor]) -> float:
+    """Of the weights, relative; the mean over the layers."""
+    kept = [layer.weight.data for layer in layers]
+    off = [(new - old).norm() / old.norm() for old, new in zip(kept, weights)]
+    return torch.stack(off).mean().item()

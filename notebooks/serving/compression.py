@@ -51,8 +51,7 @@ usable = fact("vllm_defaults.gpu_memory_utilization") * h100.memory / 1e9
 weights = pd.Series({name: formats[name][0] for name in ("BF16", "FP8", "W4A16")})
 weights = (weights * quantised + 2 * (big.parameters - quantised)) / 1e9
 cache = (usable - weights).clip(lower=0) * 1e9 / big.kv_bytes()
-gb_bf16, gb_fp8, gb_int4 = weights
-room_bf16, room_fp8, room_int4 = cache
+(gb_bf16, gb_fp8, gb_int4), (room_bf16, room_fp8, room_int4) = weights, cache
 cache_70b = big.kv_bytes() / 1024
 assert room_bf16 == 0 < room_fp8 < 4096 and 100_000 < room_int4 < 110_000
 pd.DataFrame({"weights [GB]": weights.round(1), "cache [tokens]": cache.round(-2)})
@@ -67,8 +66,7 @@ def mixed(tokens: float, share: float, context: float, name: str) -> float:
     return step(tokens, sequences, sequences * context, *formats[name])
 
 
-# Where W4A16 has to multiply for as long as FP8 reads its weights.
-break_even = BF16 / (2 * HBM)
+break_even = BF16 / (2 * HBM)  # W4A16 multiplies for as long as FP8 reads its weights
 bytes_until = INT4 * break_even  # up to here W4A16 reads for longer than it multiplies
 index = pd.Index([16, 32, 64, 128, 256, 512, 1024], name="tokens a step [tokens]")
 for share, context in [(1, 0), (20, 8192), (PROMPT_SHARE, CONTEXT)]:

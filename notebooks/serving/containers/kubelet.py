@@ -21,9 +21,9 @@ class Pod:
             port = finder.getsockname()[1]
         (vllm,) = spec["containers"]
         self.url = f"http://127.0.0.1:{port}"
-        self.prestop = prestop_s(vllm)
+        self.prestop, self.drain = prestop_s(vllm), drain_s(vllm)
         self.grace = spec.get("terminationGracePeriodSeconds", default_grace)
-        options = [f"--port={port}", f"--shutdown-timeout={drain_s(vllm)}"]
+        options = [f"--port={port}", f"--shutdown-timeout={self.drain}"]
         self.process = subprocess.Popen(
             [sys.executable, "server.py", *options], stderr=subprocess.DEVNULL
         )
@@ -49,8 +49,9 @@ class Pod:
         during = self.get("/health")
         wait(lambda: passed(self.prestop))
         self.process.terminate()
-        wait(lambda: self.get("/health") == "refused")
-        running_when_refused = not stream.over
+        if self.drain:  # a new request is turned away while the old one goes on
+            wait(lambda: Stream(self.url, 1).end() == "abort")
+        turned_away = self.drain > 0 and not stream.over
         wait(lambda: self.process.poll() is not None or passed(self.grace))
         killed = self.process.poll() is None
         self.process.kill()
@@ -58,23 +59,29 @@ class Pod:
         stream.thread.join()
         return {
             "during preStop": during,
-            "drained": running_when_refused,
+            "turned away": turned_away,
             "killed": killed,
             "tokens": stream.tokens,
-            "complete": stream.complete,
+            "finish_reason": stream.reason or "missing",
+            "[DONE]": stream.done,
         }
 
 
 class Stream:
-    """One answer, streamed: how many tokens have arrived, and whether its end has."""
+    """One answer, streamed: its tokens so far, why it ended, and whether [DONE] came."""
 
     def __init__(self, url: str, tokens: int):
-        self.tokens, self.over, self.complete = 0, False, False
+        self.tokens, self.over, self.done = 0, False, False
+        self.reason: str | None = None
         self.thread = threading.Thread(target=self._read, args=(url, tokens))
         self.thread.start()
 
     def wait_for(self, tokens: int) -> None:
         wait(lambda: self.tokens >= tokens)
+
+    def end(self) -> str | None:
+        self.thread.join()
+        return self.reason
 
     def _read(self, url: str, tokens: int) -> None:
         body = {"prompt": "Once upon a time", "max_tokens": tokens, "stream": True}
@@ -86,11 +93,13 @@ class Stream:
             ):
                 for line in answer.iter_lines():
                     if line == "data: [DONE]":
-                        self.complete = True
+                        self.done = True
                     elif line.startswith("data: "):
-                        choice = json.loads(line[6:])["choices"][0]
-                        self.tokens += choice["finish_reason"] is None
-        except httpx.RemoteProtocolError:
+                        self.reason = json.loads(line[6:])["choices"][0][
+                            "finish_reason"
+                        ]
+                        self.tokens += self.reason is None
+        except httpx.TransportError:
             pass  # the connection broke off: what the caller of a killed server sees
         self.over = True
 

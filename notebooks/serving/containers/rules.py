@@ -3,9 +3,11 @@
 import json
 import re
 import subprocess
+from copy import deepcopy
 
 import kubernetes_validate
 import yaml
+from facts import fact
 
 DNS_NAME = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?(\.[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)*"
 
@@ -24,48 +26,71 @@ def schema_error(doc: dict, version: str, strict: bool) -> str | None:
 
 
 def budget(probe: dict | None) -> int:
-    """Seconds without success until the kubelet acts; Kubernetes' defaults."""
+    """Seconds without success until the kubelet acts."""
     if probe is None:
         return 0
-    return probe.get("failureThreshold", 3) * probe.get("periodSeconds", 10)
+    default = fact("kubernetes_defaults")
+    times = probe.get("failureThreshold", default["probe_failure_threshold"])
+    return times * probe.get("periodSeconds", default["probe_period_s"])
 
 
 def drain_s(container: dict) -> int:
-    """vLLM's --shutdown-timeout; 0 where it is not given."""
-    flags = dict(arg.split("=") for arg in container["args"] if "=" in arg)
-    return int(flags.get("--shutdown-timeout", 0))
+    default = fact("vllm_defaults.shutdown_timeout_s")
+    return flag(container, "--shutdown-timeout", default)
+
+
+def flag(container: dict, name: str, default: int) -> int:
+    """A flag of the engine, given as one argument (--a=1) or as two."""
+    words = [w for arg in container["args"] for w in arg.split("=", 1)]
+    return int(words[words.index(name) + 1]) if name in words else default
 
 
 def prestop_s(container: dict) -> int:
+    """The pause, as the sleep action or as a command."""
     stop = container.get("lifecycle", {}).get("preStop", {})
-    return stop.get("sleep", {}).get("seconds", 0)
+    command = " ".join(stop.get("exec", {}).get("command", []))
+    slept = re.search(r"\bsleep (\d+)", command)
+    return int(slept[1]) if slept else stop.get("sleep", {}).get("seconds", 0)
 
 
-def faults(doc: dict, answer_s: float, load_s: float, default_grace: int) -> list[str]:
+def faults(doc: dict, request_s: float, load_s: float, default_grace: int) -> list[str]:
     # --8<-- [start:rules]
-    template = doc["spec"]["template"]
+    spec, template = doc["spec"], doc["spec"]["template"]
     pod, vllm = template["spec"], template["spec"]["containers"][0]
     startup, ready, live = (vllm.get(f"{kind}Probe") for kind in PROBES)
-    limits = vllm["resources"]["limits"]
+    gpus = sum(
+        float(n) for what, n in vllm["resources"]["limits"].items() if "/" in what
+    )
     grace = pod.get("terminationGracePeriodSeconds", default_grace)
     before, drain = prestop_s(vllm), drain_s(vllm)
-    wanted = doc["spec"]["selector"]["matchLabels"].items()
-    images = [vllm["image"], *(v["image"]["reference"] for v in image_volumes(pod))]
+    surge = spec["strategy"]["rollingUpdate"]
+    weights = {
+        v["name"]: v["image"]["reference"] for v in pod["volumes"] if "image" in v
+    }
+    images = [vllm["image"], *weights.values()]
+    mounts = [m for m in vllm["volumeMounts"] if m["name"] in weights]
     rules = {
-        "drain ends before the longest answer": drain >= answer_s,
+        "drain ends before the longest request": drain >= request_s,
         "SIGKILL comes before the drain is over": grace > before + drain,
         "SIGTERM comes while traffic still arrives": before >= 10,
         "start-up budget is below twice the load time": budget(startup) >= 2 * load_s,
+        "traffic comes before it is ready": path(ready) == "/health",
         "no liveness probe": live is not None,
         "restarted before it is taken out of traffic": live is None
         or budget(live) > budget(ready),
-        "liveness waits behind requests": not asks_model(live),
-        "no whole GPU in limits": float(limits.get("nvidia.com/gpu", 0.5)) % 1 == 0,
-        "an image can change under its name": all("@sha256:" in i for i in images),
-        "weights are not in a volume": len(images) > 1,
+        "liveness asks more than /health": live is None or path(live) == "/health",
+        "GPUs differ from the tensor parallel size": gpus
+        == flag(vllm, "--tensor-parallel-size", 1),
+        "an image can change under its name": all(DIGEST.search(i) for i in images),
+        "weights are not mounted read-only": any(m.get("readOnly") for m in mounts),
         "runs as root": bool(pod["securityContext"].get("runAsNonRoot")),
-        "replicas undo the autoscaler": "replicas" not in doc["spec"],
-        "selector and labels differ": wanted <= template["metadata"]["labels"].items(),
+        "root file system is writable": writable_only_in_volumes(vllm),
+        "a rollout takes away ready replicas": surge["maxUnavailable"] == 0,
+        "a rollout fails while it waits for a drain": spec["progressDeadlineSeconds"]
+        > load_s + grace,
+        "replicas undo the autoscaler": "replicas" not in spec,
+        "selector and labels differ": spec["selector"]["matchLabels"].items()
+        <= template["metadata"]["labels"].items(),
         "name is no DNS name": re.fullmatch(DNS_NAME, doc["metadata"]["name"]),
     }
     return [rule for rule, kept in rules.items() if not kept]
@@ -73,14 +98,29 @@ def faults(doc: dict, answer_s: float, load_s: float, default_grace: int) -> lis
 
 
 PROBES = ("startup", "readiness", "liveness")
+DIGEST = re.compile(r"@sha256:[0-9a-f]{64}$")
 
 
-def asks_model(probe: dict | None) -> bool:
-    return "generate" in (probe or {}).get("httpGet", {}).get("path", "")
+def path(probe: dict | None) -> str | None:
+    return (probe or {}).get("httpGet", {}).get("path")
 
 
-def image_volumes(pod: dict) -> list[dict]:
-    return [volume for volume in pod["volumes"] if "image" in volume]
+def writable_only_in_volumes(container: dict) -> bool:
+    return container.get("securityContext", {}).get("readOnlyRootFilesystem", False)
+
+
+def changed(doc: dict, changes: dict) -> dict:
+    """A copy in which each path has its value; None removes it."""
+    doc = deepcopy(doc)
+    for path, value in changes.items():
+        *parents, last = (int(k) if k.isdigit() else k for k in path.split("."))
+        place = doc
+        for key in parents:
+            place = place[key]
+        place[last] = deepcopy(value)
+        if value is None:
+            del place[last]
+    return doc
 
 
 def dockerfile_findings(path: str) -> list[tuple[str, int, str]]:

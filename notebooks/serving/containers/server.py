@@ -1,10 +1,12 @@
-"""What the container runs: the engine behind an HTTP server, as vLLM has it.
+"""What the container runs: the engine behind an HTTP server that follows vLLM.
 
-The port opens when the engine is ready. SIGTERM closes it, and aborts what still runs
-after --shutdown-timeout seconds; the default is 0.
+The port opens when the engine is ready. After SIGTERM it stays open: a new request is answered
+with finish_reason "abort"; those that run may finish within --shutdown-timeout seconds (default 0),
+and are then aborted in the same way.
 """
 
 import argparse
+import time
 from contextlib import asynccontextmanager
 
 import httpx
@@ -21,6 +23,8 @@ parser.add_argument("--max-num-seqs", type=int, default=2)
 parser.add_argument("--shutdown-timeout", type=int, default=0)
 options = parser.parse_args()
 client: httpx.AsyncClient  # to the engine
+running: set[object] = set()
+drain_ends = float("inf")  # set by SIGTERM
 
 
 # --8<-- [start:probes]
@@ -38,38 +42,62 @@ async def health(request: Request) -> Response:
     return Response(status_code=(await client.get("/health")).status_code)
 
 
-async def health_generate(request: Request) -> Response:
-    """Can it generate a token? Waits like any other request."""
+async def one_token(request: Request) -> Response:
+    """A probe of one's own: it generates a token, and waits like any other request."""
     one = {"prompt": "Hi", "n_predict": 1}
-    return Response(
-        status_code=(await client.post("/completion", json=one)).status_code
-    )
+    answer = await client.post("/completion", json=one)
+    return Response(status_code=answer.status_code)
 
 
 # --8<-- [end:probes]
-async def completions(request: Request) -> StreamingResponse:
-    body = await request.body()
+ABORTED = (
+    'data: {"choices": [{"text": "", "finish_reason": "abort"}]}\n\ndata: [DONE]\n\n'
+)
 
-    async def relay():
+
+async def relay(body: bytes):
+    me = object()
+    running.add(me)
+    try:
         async with client.stream("POST", "/v1/completions", content=body) as answer:
-            async for part in answer.aiter_raw():
-                yield part
+            async for line in answer.aiter_lines():
+                if time.monotonic() >= drain_ends:
+                    yield ABORTED
+                    return
+                yield line + "\n"
+    finally:
+        running.remove(me)
 
-    return StreamingResponse(relay(), media_type="text/event-stream")
+
+async def refused():
+    yield ABORTED
+
+
+async def completions(request: Request) -> StreamingResponse:
+    draining = drain_ends < float("inf")
+    parts = refused() if draining else relay(await request.body())
+    return StreamingResponse(parts, media_type="text/event-stream")
+
+
+class Server(uvicorn.Server):
+    """Stops when nothing runs any more, or when the drain has lasted long enough."""
+
+    def handle_exit(self, sig, frame) -> None:
+        global drain_ends
+        drain_ends = time.monotonic() + options.shutdown_timeout
+
+    async def on_tick(self, counter: int) -> bool:
+        over = drain_ends < float("inf") and not running
+        return over or time.monotonic() >= drain_ends or await super().on_tick(counter)
 
 
 app = Starlette(
     routes=[
         Route("/health", health),
-        Route("/health_generate", health_generate),
+        Route("/one_token", one_token),
         Route("/v1/completions", completions, methods=["POST"]),
     ],
     lifespan=lifespan,
 )
 if __name__ == "__main__":
-    uvicorn.run(
-        app,
-        port=options.port,
-        log_level="error",
-        timeout_graceful_shutdown=options.shutdown_timeout,
-    )
+    Server(uvicorn.Config(app, port=options.port, log_level="error")).run()

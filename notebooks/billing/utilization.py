@@ -1,7 +1,7 @@
 # ---
 # jupyter:
 #   qa:
-#     seconds: 25
+#     seconds: 20
 # ---
 
 # %% [markdown]
@@ -54,25 +54,31 @@ from scenarios import together
 PUBLISHED_1, PUBLISHED_8 = 75, 6.6  # tokens/s alone; times as many with eight at once
 single, speed_up = together(1), together(8) / together(1)
 error_1, error_8 = single / PUBLISHED_1 - 1, speed_up / PUBLISHED_8 - 1
-assert -0.2 < error_1 < 0 and -0.2 < error_8 < 0  # slower than the real one, in both
+assert -0.2 < error_1 < -0.1 and -0.2 < error_8 < -0.1  # slower than the real one
 print(f"1 at a time: {single:.0f} tokens/s, published {PUBLISHED_1} ({error_1:+.0%})")
 print(f"8 at a time: {speed_up:.1f} times, published {PUBLISHED_8} ({error_8:+.0%})")
 
 # %% name="knee"
 import numpy as np
-from scenarios import curve, usable_load
+from scenarios import SHORT, curve, usable_load
 
 full = DENSE_8B.capacity()  # requests a second
 cached_gain = DENSE_8B.capacity(cached=0.5) / full - 1  # half of each prompt
-GRID = (0.5, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 1.0)
+GRID = (0.5, 0.6, 0.7, 0.75, 0.8, 0.9)
 one, eight = (
-    curve((0.1, 0.3, *GRID), DENSE_8B, full, 1),
-    curve((0.7, 0.8, 0.9), DENSE_8B, full, 8),
+    curve((0.1, 0.3, *GRID, 1.0), DENSE_8B, full, 1),
+    curve((0.7, 0.8, 0.9), DENSE_8B, full, 8, seconds=SHORT),
 )
 mean = one.groupby("load").mean()
 cost, paid = mean["$ per 1,000 on time"], mean["$ per 1,000"]
 cheapest, lowest = cost.idxmin(), cost.min()
-overload_ratio = cost[1.0] / lowest
+by_seed = one["$ per 1,000 on time"].unstack()
+overload = by_seed.loc[1.0] / by_seed.min()
+overload_low, overload_high, on_time_cheapest = (
+    overload.min(),
+    overload.max(),
+    mean["on time"][cheapest],
+)
 one_usable, eight_usable = usable_load(one), usable_load(eight)
 one_load, eight_load = one_usable.mean(), eight_usable.mean()
 one_low, one_high = one_usable.min(), one_usable.max()
@@ -83,13 +89,17 @@ assert util_10 > 0.9 and mean["GPU-Util"][0.3] > 0.99
 assert (
     paid.is_monotonic_decreasing
 )  # late ones counted too, more load always looks better
-assert 0.6 < cheapest < 0.9 and overload_ratio > 10  # and counted right, it does not
+assert 0.6 < cheapest < 0.9 and overload_low > 3  # and counted right, it does not
+assert overload_high > 10 * overload_low  # how bad overload is depends on chance
+assert on_time_cheapest < 0.95  # the cheapest load may be beyond the target
 assert (cost >= paid).all() and on_time_100 < 0.2
 assert queue_90 < 1 and token_90 > 40  # nobody waits for a place; everybody is slow
 assert eight_usable.min() > one_load + 0.03 and cached_gain > 0.25
-assert spare_load < one_load + 0.02  # the gain of the pool is what the failure costs
+assert (
+    one_load - 0.08 < spare_load < one_load
+)  # a failure costs more than the pool gains
 columns = ["on time", "$ per 1,000 on time", "p95 token [ms]", "GPU-Util"]
-mean.loc[[0.1, 0.3, 0.5, 0.7, 0.75, 0.8, 0.9, 1.0], columns].round(3)
+mean[columns].round(3)
 
 # %% name="knee-figure" tags=["hide-input"]
 import matplotlib.pyplot as plt
@@ -112,80 +122,81 @@ plt.show()
 
 # %% name="models"
 from scenarios import SEEDS, kv, models_on
-from serving import adapter_share, bursty, dense
+from serving import Replica, adapter_share, bursty, dense
 from transformer_costs import transformer
 
 LLAMA_3_1_8B = transformer("llama_3_1_8b")
 whole = dense(LLAMA_3_1_8B, H100, own=1, base=0)  # each reads weights of its own
+third = dense(LLAMA_3_1_8B, H100, own=1, base=0, part=1 / 3)
 lora = dense(LLAMA_3_1_8B, H100, own=adapter_share(LLAMA_3_1_8B, rank=16), base=1)
+kv_one, kv_three, kv_four = (kv(H100, share) for share in (0.92, 0.30, 0.23))
 
 
 def arrange(seed: int) -> pd.DataFrame:
-    """Twelve models, quiet but for two bursts, ten seconds each out of 200."""
+    """Twelve models, quiet except for two bursts, ten seconds each out of 200."""
     rng = np.random.default_rng(seed)
     apart = [bursty(rng, 200, rng.random(2) * 190) for _ in range(12)]
     starts = rng.random(2) * 150 + 40
     in_step = [bursty(rng, 200, starts) for _ in range(12)]
+    alone = [Replica(whole, kv_one) for _ in range(12)]
+    sliced = [Replica(whole, kv_three, apart=True) for _ in range(4)]
+    thirds = [Replica(third, kv_three) for _ in range(12)]
+    shared, again = ([Replica(lora, kv_one) for _ in range(2)] for _ in range(2))
     rows = {
-        "a device each": models_on(12, whole, 1, apart, seed),
-        "3 models a device": models_on(4, whole, 3, apart, seed),
-        "4 models a device": models_on(3, whole, 4, apart, seed),
-        "1 base, 6 adapters": models_on(2, lora, 1, apart, seed),
-        "same, bursts in step": models_on(2, lora, 1, in_step, seed),
+        "a device each": models_on(12, alone, apart, seed),
+        "3, time slices": models_on(4, sliced, apart, seed),
+        "3, fixed thirds": models_on(4, thirds, apart, seed),
+        "1 base, 6 adapters": models_on(2, shared, apart, seed),
+        "same, bursts in step": models_on(2, again, in_step, seed),
     }
     return pd.DataFrame(rows).T
 
 
 arranged = {seed: arrange(seed) for seed in SEEDS}
-for run in arranged.values():
-    alone, three, four, adapters, together_in_step = run["on time"]
-    assert (
-        min(alone, adapters) > 0.99
-        and 0.85 < three
-        and max(four, together_in_step) < 0.8
-    )
 sharing = sum(arranged.values()) / len(arranged)
-_, three_on_time, four_on_time, adapters_on_time, step_on_time = sharing["on time"]
-three_low = min(run["on time"].iloc[1] for run in arranged.values())
-
-cost_alone, cost_three, cost_four, cost_adapters, cost_step = sharing[
+for run in arranged.values():
+    alone, sliced, thirds, adapters, together_in_step = run["on time"]
+    assert min(alone, adapters) > 0.98 and sliced > 0.8
+    assert max(thirds, together_in_step) < 0.55
+_, sliced_on_time, thirds_on_time, _, step_on_time = sharing["on time"]
+sliced_low = min(run["on time"].iloc[1] for run in arranged.values())
+cost_alone, cost_sliced, cost_thirds, cost_adapters, cost_step = sharing[
     "$ per 1,000 on time"
 ]
-util_alone, four_first = sharing["GPU-Util"].iloc[0], sharing["p95 first [s]"].iloc[2]
-kv_three, kv_four = (kv(H100, models) for models in (3, 4))
-assert cost_adapters < cost_three < cost_four < cost_alone  # a device less, and dearer
-assert cost_step > 1.5 * cost_adapters and util_alone < 0.5 and four_first > 3
-assert kv_four < kv_three / 3
-sharing.drop(columns="p95 first [s]").round(3).astype({"H100s": int})
+util_alone, saved_sliced = sharing["GPU-Util"].iloc[0], 1 - cost_sliced / cost_alone
+assert cost_adapters < cost_sliced < cost_thirds and 0.58 < saved_sliced < 0.68
+assert cost_thirds > 2 * cost_sliced and thirds_on_time < 0.5
+assert cost_step > 1.5 * cost_adapters and util_alone < 0.5
+assert kv_three > 20_000 and kv_four < 0  # a fourth set of weights does not fit
+sharing[["H100s", "on time", "$ per 1,000 on time"]].round(3).astype({"H100s": int})
 
 # %% name="valley"
 from scenarios import day
 
 days = {seed: day(seed, full) for seed in SEEDS}
-for run in days.values():
-    load, on_time, first = run["load"], run["online on time"], run["p95 first [s]"]
-    assert (
-        load["filled"] > 1.8 * load["online"]
-        and first["same queue"] > 5 * first["filled"]
-    )
-    assert on_time["filled"] > 0.97 and on_time["same queue"] < 0.5
-    assert (
-        load["same queue"] > 0.99 * load["filled"]
-    )  # the same work; the order differs
 valley = sum(days.values()) / len(days)
-load_before, load_after, _ = valley["load"]
-cost_before, cost_after, cost_queued = valley["$ per 1,000"]
-online_before, online_after, online_queued = valley["online on time"]
-_, first_after, first_queued = valley["p95 first [s]"]
-assert cost_after < 0.6 * cost_before and cost_after < cost_queued < cost_before
-valley.drop(columns="batch done").round(3)
+for run in days.values():
+    load, on_time = run["load"], run["online on time"]
+    assert load["priority, cap 48"] > 1.8 * load["online"]
+    assert on_time["priority, cap 48"] > 0.97 and on_time["priority, no cap"] < 0.05
+    assert 0.6 < on_time["priority, cap 96"] < 0.9  # the cap decides; and the order:
+    assert abs(on_time["one queue, cap 48"] - on_time["priority, cap 48"]) < 0.01
+load_before, _, _, load_after, _ = valley["load"]
+cost_before, _, cost_96, cost_after, _ = valley["$ per 1,000"]
+online_before, online_free, online_96, online_after, online_queued = valley[
+    "online on time"
+]
+assert (
+    cost_96 < cost_after < 0.6 * cost_before
+)  # cost alone would choose the higher cap
+valley.round(3)
 
 # %% name="packing"
 from packing import fewest, first_fit, some_replicas
 
 GB, BUSY, rows = 73, 0.8, []
 rng = np.random.default_rng(2)
-for _ in range(12):
+for _ in range(6):
     replicas = some_replicas(rng, 14)  # GB, busy share
     by_memory = first_fit(replicas[:, :1], [GB])
     overloaded = sum(replicas[device, 1].sum() > BUSY for device in by_memory)
@@ -198,9 +209,9 @@ excess = packed["by both"] - packed["fewest"]
 proved, packed_mean = int((excess == 0).sum()), packed["by both"].mean()
 overloaded_mean = packed["of them overloaded"].mean()
 too_few = packed_mean - packed["by memory"].mean()
-assert excess.between(0, 1).all() and proved >= 8 and 5 < packed_mean < 7
+assert excess.between(0, 1).all() and proved >= 4 and 5 < packed_mean < 7
 some_overloaded = int((packed["of them overloaded"] > 0).sum())
-assert some_overloaded >= 10 and overloaded_mean > 1 and 0 < too_few < 1
+assert some_overloaded >= 5 and overloaded_mean > 1 and 0 < too_few < 1
 packed.mean().round(2).to_frame("devices").T
 
 # %% name="routing"
@@ -210,27 +221,20 @@ slow = OLD_8B.capacity()
 total = 2 * full + 2 * slow  # two H100s, two A100s
 weight = full / slow
 round_robin_limit = 4 * slow / total  # equal turns: the slow ones are full first
-by_route = pd.DataFrame(
-    {
-        f"load {x:.0%}": [
-            np.mean([mixed_pool(r, x, total, s) for s in SEEDS]) for r in ROUTES
-        ]
-        for x in (0.4, 0.7)
-    },
-    index=ROUTES,
-)
-rr_40, rr_70 = by_route.loc["round robin"]
-_, least_70, weighted_70, both_70 = by_route["load 70%"]
-assert rr_40 < 0.75 and rr_70 < least_70 < weighted_70 < 0.95 < both_70
+routed = {r: [mixed_pool(r, 0.7, total, s) for s in SEEDS] for r in ROUTES}
+by_route = pd.DataFrame(routed).mean()
+rr_40 = np.mean([mixed_pool("round robin", 0.4, total, s) for s in SEEDS])
+rr_70, least_70, weighted_70, both_70 = by_route
+assert 0.6 < rr_40 < 0.72 and rr_70 < least_70 < weighted_70 < 0.95 < both_70
 assert 0.4 < round_robin_limit < 0.6 and 2.5 < weight < 3.5
-by_route.round(3).rename_axis("on time")
+by_route.round(3).rename_axis("route").to_frame("on time at 70% load")
 
 # %% name="steps" tags=["volatile"]
 from language_model import Engine
 from steps import continuous, predicted_continuous, predicted_static, static
 
 SLOTS = 4
-lengths = np.random.default_rng(3).geometric(1 / 8, 24).tolist()  # uneven, mean 8
+lengths = np.random.default_rng(3).geometric(1 / 4, 24).tolist()  # uneven, mean 4
 with Engine(slots=SLOTS, context=512) as engine:
     static_steps, static_made = static(engine, lengths, SLOTS)
     continuous_steps, continuous_made = continuous(engine, lengths, SLOTS)
@@ -257,19 +261,43 @@ table = {
 pd.DataFrame(table, ["static", "continuous"]).rename_axis("steps")
 
 # %% name="sweep-load" tags=["sweep"] flips="cheapest_load"
+moe = curve(GRID, MOE_30B, MOE_30B.capacity(), 1)
 priced = {
-    "8B, 30 ms [$]": one.loc[list(GRID)],
-    "8B, 20 ms [$]": curve(GRID, DENSE_8B, full, 1, token=0.020),
-    "30B-A3B, 30 ms [$]": curve(GRID, MOE_30B, MOE_30B.capacity(), 1),
+    "8B, 30 ms [$]": one.loc[list(GRID), "$ per 1,000 on time"],
+    "8B, 20 ms [$]": one.loc[list(GRID), "$ per 1,000 in 20 ms"],
+    "30B-A3B, 30 ms [$]": moe["$ per 1,000 on time"],
 }
-by_seed = {name: runs["$ per 1,000 on time"].unstack() for name, runs in priced.items()}
-prices = pd.DataFrame({name: costs.mean(axis=1) for name, costs in by_seed.items()})
+prices = pd.DataFrame(
+    {name: runs.groupby("load").mean() for name, runs in priced.items()}
+)
 prices.index = (100 * prices.index).round().astype(int).rename("load [%]")
 cheapest_load, tight_load, moe_load = (int(x) for x in prices.idxmin())
-for costs in by_seed.values():  # down and up again, in every seed
+for runs in priced.values():  # down and up again, in every seed
+    costs = runs.unstack()
     assert (costs.iloc[0] > costs.min()).all() and (costs.iloc[-1] > costs.min()).all()
-assert (prices.iloc[-1] > 2 * prices.min()).all()
-assert tight_load < cheapest_load < moe_load < 90 and cheapest_load == round(
-    100 * cheapest
-)
-prices.loc[:85].round(3)
+assert tight_load < cheapest_load < moe_load < 90
+assert cheapest_load == round(100 * cheapest)
+prices.round(3)
+
+# %% name="slots"
+fewer = {n: curve((0.7, 0.75, 0.8, 0.9), DENSE_8B, full, 1, slots=n) for n in (64, 96)}
+rows = {}
+for n, runs in {**fewer, 256: one}.items():
+    at = runs.groupby("load").mean()
+    rows[n] = {
+        "full throughput [requests/s]": DENSE_8B.capacity(slots=n),
+        "cheapest [requests/s]": full * at["$ per 1,000 on time"].idxmin(),
+        "p95 first [s]": at["p95 first [s]"][0.9],
+        "p95 token [ms]": at["p95 token [ms]"][0.9],
+    }
+slots = pd.DataFrame(rows).T.rename_axis("--max-num-seqs")
+full_64, full_96, _ = slots["full throughput [requests/s]"]
+rates = slots["cheapest [requests/s]"]
+cheapest_low, cheapest_high = rates.min(), rates.max()
+share_64 = rates[64] / full_64  # of its own full throughput
+first_64, first_96, first_256 = slots["p95 first [s]"]
+token_64, token_96, token_256 = slots["p95 token [ms]"]
+assert full_64 < full_96 < full and cheapest_high < 1.15 * cheapest_low
+assert token_64 < 30 < token_96 < token_256 and first_64 > first_96 > 1 > first_256
+assert share_64 > cheapest + 0.1
+slots.round(2)

@@ -7,7 +7,7 @@ from scipy.optimize import Bounds, LinearConstraint, milp
 from transformer_costs import transformer
 
 LLAMA_3_1_8B, LLAMA_3_1_70B = transformer("llama_3_1_8b"), transformer("llama_3_1_70b")
-# GB of weights and of a little KV cache; a device with 80 GB has 72 to give.
+# GB of weights and of a little KV cache; a device with 80 GB has 73 to give.
 SIZES = {
     "70B in 4 bits": 0.5 * LLAMA_3_1_70B.parameters / 1e9 + 8,
     "8B in 16 bits": 2 * LLAMA_3_1_8B.parameters / 1e9 + 8,

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from facts import fact
 from serving import (
     MOE_KV_BYTES,
     MOE_PARAMETERS,
+    SLOTS,
     Engine,
     Replica,
     Request,
@@ -31,6 +33,8 @@ MODEL = transformer("llama_3_1_8b")
 PRICE = 3.0  # $ a device-hour, assumed
 FIRST, TOKEN = 1.0, 0.030  # the objective: seconds to the first token, and a token
 WARM_UP, WINDOW, TAIL = 30, 120, 20  # seconds; arrivals go on through the tail
+SHORT = (15, 30, 10)  # for a pool, to which many more arrive
+MEMORY = fact("vllm_defaults.gpu_memory_utilization")
 SEEDS = range(5)
 
 
@@ -41,13 +45,13 @@ class Served:
     engine: Engine
     kv_limit: int
 
-    def replicas(self, count: int) -> list[Replica]:
-        return [Replica(self.engine, self.kv_limit) for _ in range(count)]
+    def replicas(self, count: int, slots: int = SLOTS) -> list[Replica]:
+        return [Replica(self.engine, self.kv_limit, slots) for _ in range(count)]
 
     # --8<-- [start:capacity]
-    def capacity(self, cached: float = 0) -> float:
+    def capacity(self, cached: float = 0, slots: int = SLOTS) -> float:
         """Full throughput: requests a second while somebody always waits."""
-        (replica,) = self.replicas(1)
+        (replica,) = self.replicas(1, slots)
         requests = draw(np.random.default_rng(1), [0] * 2_000)
         for request in requests:
             request.cached = int(request.prompt * cached)
@@ -57,12 +61,12 @@ class Served:
     # --8<-- [end:capacity]
 
 
-def kv(device, copies: int = 1) -> int:
-    return kv_tokens(copies * 2 * MODEL.parameters, MODEL.kv_bytes(), device)
+def kv(device, share: float = MEMORY) -> int:
+    return kv_tokens(2 * MODEL.parameters, MODEL.kv_bytes(), device, share)
 
 
 DENSE_8B = Served(dense(MODEL, H100), kv(H100))
-MOE_30B = Served(mixture(H100), kv_tokens(MOE_PARAMETERS, MOE_KV_BYTES, H100))
+MOE_30B = Served(mixture(H100), kv_tokens(MOE_PARAMETERS, MOE_KV_BYTES, H100, MEMORY))
 OLD_8B = Served(dense(MODEL, A100), kv(A100))
 
 
@@ -78,19 +82,22 @@ def at_load(
     full: float,
     replicas: int,
     seed: int,
-    token: float = TOKEN,
+    slots: int = SLOTS,
+    seconds: tuple[int, int, int] = (WARM_UP, WINDOW, TAIL),
 ) -> dict[str, float]:
     """A pool to which `load` of its full throughput arrives; the window alone is counted."""
-    pool, rng = served.replicas(replicas), np.random.default_rng(seed)
-    arrivals = poisson(rng, load * full * replicas, WARM_UP + WINDOW + TAIL)
-    requests = draw(rng, arrivals)
+    pool, rng = served.replicas(replicas, slots), np.random.default_rng(seed)
+    warm_up, window, _ = seconds
+    requests = draw(rng, poisson(rng, load * full * replicas, sum(seconds)))
     serve(pool, requests, least_outstanding)
-    seen = [r for r in requests if WARM_UP <= r.arrival < WARM_UP + WINDOW]
-    on_time = sum(r.on_time(FIRST, token) for r in seen)
+    seen = [r for r in requests if warm_up <= r.arrival < warm_up + window]
+    on_time = sum(r.on_time(FIRST, TOKEN) for r in seen)
+    in_20_ms = sum(r.on_time(FIRST, 0.020) for r in seen)
     return {
         "on time": on_time / len(seen),
-        "$ per 1,000 on time": usd_per_1000(replicas, WINDOW, on_time),
-        "$ per 1,000": usd_per_1000(replicas, WINDOW, len(seen)),
+        "$ per 1,000 on time": usd_per_1000(replicas, window, on_time),
+        "$ per 1,000 in 20 ms": usd_per_1000(replicas, window, in_20_ms),
+        "$ per 1,000": usd_per_1000(replicas, window, len(seen)),
         "p95 first [s]": p95_first(seen),
         "p95 token [ms]": p95_gap(seen),
         "GPU-Util": sum(r.busy for r in pool) / sum(r.clock for r in pool),
@@ -131,15 +138,12 @@ def together(concurrency: int) -> float:
     return 128 * concurrency / replica.clock
 
 
-def models_on(
-    devices: int, engine: Engine, copies: int, traffic: list, seed: int
-) -> dict:
-    """A stream of arrivals for each model; devices take the models in turn."""
+def models_on(devices: int, pool: list[Replica], traffic: list, seed: int) -> dict:
+    """A stream of arrivals for each model; replicas take the models in turn."""
     rng = np.random.default_rng(seed)
     streams = [draw(rng, arrivals, model=i) for i, arrivals in enumerate(traffic)]
-    pool = [Replica(engine, kv(H100, copies)) for _ in range(devices)]
     for i, replica in enumerate(pool):
-        serve([replica], merge(*streams[i::devices]), least_outstanding)
+        serve([replica], merge(*streams[i :: len(pool)]), least_outstanding)
     seen = [r for r in merge(*streams) if r.arrival >= WARM_UP]
     on_time = sum(r.on_time(FIRST, TOKEN) for r in seen)
     return {
@@ -151,29 +155,36 @@ def models_on(
     }
 
 
+# Batch work in flight together with online requests, at most; and whether online goes first.
+MIXES = {
+    "online": (0, True),
+    "priority, no cap": (4_000, True),
+    "priority, cap 96": (96, True),
+    "priority, cap 48": (48, True),
+    "one queue, cap 48": (48, False),
+}
+
+
 def day(seed: int, rate: float) -> pd.DataFrame:
-    """A day in 240 seconds: online alone, filled up with batch work, and in one queue with it."""
+    """A day in 240 seconds: online alone, and with batch work that always waits at the gateway."""
     seconds = 240
-    rng = np.random.default_rng(seed)
     swing = poisson(
-        rng, 0.7 * rate, seconds, lambda t: 0.5 - 0.45 * np.cos(2 * np.pi * t)
+        np.random.default_rng(seed),
+        0.7 * rate,
+        seconds,
+        lambda t: 0.5 - 0.45 * np.cos(2 * np.pi * t),
     )
-    rows, done = {}, 0
-    for name in ("online", "filled", "same queue"):
+    rows = {}
+    for name, (cap, priority) in MIXES.items():
         rng = np.random.default_rng(seed)
         online, batch = draw(rng, swing), draw(rng, [0] * 4_000)
         (replica,) = DENSE_8B.replicas(1)
-        if name == "filled":  # joins only while fewer than 48 run
-            replica.fill_to = 48
-            replica.backlog.extend(batch)
-        hourly = batch[:done]  # as much as fitted in, every hour
-        for i, request in enumerate(hourly):
-            request.arrival = i * 24 // done * seconds / 24
-        serve([replica], merge(online, hourly), least_outstanding)
+        replica.release_to, replica.priority = cap, priority
+        replica.backlog.extend(batch)
+        serve([replica], online, least_outstanding)
         done = sum(request.done <= seconds for request in batch)
         in_time = sum(r.on_time(FIRST, TOKEN) for r in online)
         rows[name] = {
-            "batch done": done,
             "load": (len(online) + done) / seconds / rate,
             "online on time": in_time / len(online),
             "p95 first [s]": p95_first(online),

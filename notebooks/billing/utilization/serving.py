@@ -13,6 +13,7 @@ from transformer_costs import Accelerator, Transformer, transformer
 # Shares of the data sheet's peaks that good kernels are assumed to reach.
 OF_BANDWIDTH, OF_FLOPS = 0.7, 0.5
 CHUNK = 2_048  # prompt tokens a step takes in before it admits no more
+SLOTS = 256  # sequences at once: --max-num-seqs
 
 
 @dataclass(frozen=True)
@@ -44,17 +45,22 @@ class Engine:
 
 
 def dense(
-    model: Transformer, device: Accelerator, own: float = 0, base: float = 1
+    model: Transformer,
+    device: Accelerator,
+    own: float = 0,
+    base: float = 1,
+    part: float = 1,
 ) -> Engine:
-    """In 16 bits: `base` copies of the weights read by all, `own` more for each distinct model."""
+    """In 16 bits: `base` copies of the weights read by all, `own` more for each distinct model;
+    `part` of the device's bandwidth and computing."""
     weights = 2 * model.parameters
     return Engine(
         base * weights,
         own * weights,
         model.kv_bytes(),
         model.forward_flops(1_000),
-        OF_BANDWIDTH * device.bandwidth,
-        OF_FLOPS * device.bf16_flops,
+        part * OF_BANDWIDTH * device.bandwidth,
+        part * OF_FLOPS * device.bf16_flops,
     )
 
 
@@ -88,9 +94,11 @@ def adapter_share(model: Transformer, rank: int) -> float:
     return model.layers * rank * sum(map(sum, ends)) / model.parameters
 
 
-def kv_tokens(weights: float, token_bytes: float, device: Accelerator) -> int:
-    """Tokens of KV cache beside the weights: 92% of the memory (vLLM's default), less 3 GB."""
-    return int((0.92 * device.memory - 3e9 - weights) / token_bytes)
+def kv_tokens(
+    weights: float, token_bytes: float, device: Accelerator, share: float
+) -> int:
+    """Tokens of KV cache of an engine: its share of the memory, less weights and 3 GB of its own."""
+    return int((share * device.memory - 3e9 - weights) / token_bytes)
 
 
 @dataclass(slots=True, eq=False)
@@ -118,16 +126,20 @@ class Replica:
     """Continuous batching: between two steps, requests join and leave."""
 
     def __init__(
-        self, engine: Engine, kv_limit: int, slots: int = 256, fill_to: int = 0
+        self, engine: Engine, kv_limit: int, slots: int = SLOTS, apart: bool = False
     ) -> None:
+        """`kv_limit` holds for all together, or for each model where they are kept `apart`."""
         self.engine, self.kv_limit = engine, kv_limit
-        self.slots, self.fill_to = slots, fill_to
+        self.slots, self.apart = slots, apart
         self.waiting: deque[Request] = deque()
-        self.backlog: deque[Request] = deque()  # nobody waits for these
+        self.backlog: deque[Request] = deque()  # batch work, still at the gateway
+        self.released: deque[Request] = deque()  # batch work that has come in
+        self.release_to, self.priority = 0, True
         self.leaving: dict[int, list[Request]] = defaultdict(list)  # by step
         self.models: Counter[int] = Counter()
         self.clock = self.busy = 0.0
-        self.steps = self.running = self.held = self.reserved = 0
+        self.steps = self.running = self.held = 0
+        self.reserved: Counter[int] = Counter()
 
     def advance(self, until: float) -> None:
         while self.clock < until:
@@ -151,22 +163,29 @@ class Replica:
 
     @property
     def outstanding(self) -> int:
-        return self.running + len(self.waiting)
+        return self.running + len(self.waiting) + len(self.released)
 
+    # --8<-- [start:admit]
     def _admit(self) -> tuple[list[Request], int]:
+        while self.backlog and self.outstanding < self.release_to:  # the gateway
+            into = self.released if self.priority else self.waiting
+            into.append(self.backlog.popleft())
         joined: list[Request] = []
-        prompt = 0
-        while self.waiting and prompt < CHUNK and self._fits(self.waiting[0]):
-            prompt += self._join(self.waiting.popleft(), joined)
-        while self.backlog and prompt < CHUNK and self.running < self.fill_to:
-            if not self._fits(self.backlog[0]):
+        prompt = 0  # the engine: who runs is never displaced
+        while (queue := self.waiting or self.released) and prompt < CHUNK:
+            if not self._fits(queue[0]):
                 break
-            prompt += self._join(self.backlog.popleft(), joined)
+            prompt += self._join(queue.popleft(), joined)
         return joined, prompt
 
+    # --8<-- [end:admit]
+
     def _fits(self, request: Request) -> bool:
-        needed = self.reserved + request.prompt + request.output
+        needed = request.prompt + request.output + self.reserved[self._cache(request)]
         return needed <= self.kv_limit and self.running < self.slots
+
+    def _cache(self, request: Request) -> int:
+        return request.model if self.apart else 0
 
     def _join(self, request: Request, joined: list[Request]) -> int:
         joined.append(request)
@@ -174,7 +193,7 @@ class Replica:
         self.models[request.model] += 1
         self.running += 1
         self.held += request.prompt
-        self.reserved += request.prompt + request.output
+        self.reserved[self._cache(request)] += request.prompt + request.output
         return request.prompt - request.cached
 
     def _leave(self, request: Request) -> None:
@@ -184,7 +203,7 @@ class Replica:
             del self.models[request.model]
         self.running -= 1
         self.held -= request.prompt + request.output
-        self.reserved -= request.prompt + request.output
+        self.reserved[self._cache(request)] -= request.prompt + request.output
 
 
 def serve(
@@ -198,6 +217,7 @@ def serve(
         route(replicas, request).waiting.append(request)
     for replica in replicas:
         replica.backlog.clear()
+        replica.released.clear()
         replica.advance(float("inf"))
 
 

@@ -8,9 +8,11 @@ import torch
 from torch import Tensor, nn
 
 
-def excerpts(tokenizer: Any, names: list[str], start: int, end: int) -> Tensor:
+def excerpts(tokenizer: Any, names: str, start: int, end: int) -> Tensor:
     """Of Python's manual, which is installed with it: [text, token]."""
-    return torch.tensor([tokenizer(topics[n]).input_ids[start:end] for n in names])
+    return torch.tensor(
+        [tokenizer(topics[n]).input_ids[start:end] for n in names.split()]
+    )
 
 
 class Judge:
@@ -27,7 +29,6 @@ class Judge:
 
     # --8<-- [start:measure]
     def compared(self, log_p: Tensor) -> dict[str, Tensor]:
-        """Of each text: perplexity, KL divergence, and where the top token is the same."""
         nats = -log_p.gather(2, self.texts[:, 1:, None]).squeeze(2)
         divergence = (self.original.exp() * (self.original - log_p)).sum(2)
         same = (log_p.argmax(2) == self.original.argmax(2)).float()

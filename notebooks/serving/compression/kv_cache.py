@@ -21,7 +21,9 @@ def bytes_per_token(keys: str, values: str, prompt: str) -> float:
     }
     with Engine(slots=1, context=256, **settings) as engine:
         ask = {"prompt": prompt, "n_predict": 1}
-        httpx.post(engine.address + "/completion", json=ask, timeout=60).raise_for_status()
+        httpx.post(
+            engine.address + "/completion", json=ask, timeout=60
+        ).raise_for_status()
         url = engine.address + "/slots/0?action=save"
         saved = httpx.post(url, json={"filename": "cache"}, timeout=60).json()
     return saved["n_written"] / saved["n_saved"]

@@ -73,7 +73,8 @@ def changed(layers: list[nn.Linear], change: Callable[[Tensor], Tensor]):
 @contextmanager
 def fed(layers: list[nn.Linear], change: Callable[[Tensor], Tensor]) -> Iterator[None]:
     hooks = [
-        layer.register_forward_pre_hook(lambda _, args: (change(args[0]),)) for layer in layers
+        layer.register_forward_pre_hook(lambda _, args: (change(args[0]),))
+        for layer in layers
     ]
     yield
     for hook in hooks:
@@ -99,3 +100,9 @@ def error(layers: list[nn.Linear], weights: list[Tensor]) -> float:
     kept = [layer.weight.data for layer in layers]
     off = [(new - old).norm() / old.norm() for old, new in zip(kept, weights)]
     return torch.stack(off).mean().item()
+
+
+def hidden_states(model: nn.Module, texts: Tensor) -> tuple[Tensor, ...]:
+    """What enters each layer [text, token, channel]."""
+    with torch.inference_mode():
+        return model.model(texts, output_hidden_states=True).hidden_states

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor, nn
 
 
-# --8<-- [start:fit]
 def smallest_to_zero(weight: Tensor, share: float) -> Tensor:
     sizes = weight.flatten()[::64].abs()  # a sample is enough
     return nn.functional.hardshrink(weight, sizes.quantile(share).item())
@@ -20,6 +19,7 @@ def normed(hidden: Tensor) -> Tensor:
     return hidden / hidden.pow(2).mean(-1, keepdim=True).sqrt()
 
 
+# --8<-- [start:fit]
 def fit(before: Tensor, after: Tensor) -> Tensor:
     """The matrix that best turns what enters the layers into what they add (ridge)."""
     x = normed(before[:, 4:]).flatten(0, 1)  # the first tokens are sinks, far too large
@@ -40,7 +40,9 @@ class Bridge(nn.Module):
 
 
 @contextmanager
-def without(model: nn.Module, first: int, end: int, *instead: nn.Module) -> Iterator[None]:
+def without(
+    model: nn.Module, first: int, end: int, *instead: nn.Module
+) -> Iterator[None]:
     whole = model.model.layers
     model.model.layers = nn.ModuleList([*whole[:first], *instead, *whole[end:]])
     yield

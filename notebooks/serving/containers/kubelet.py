@@ -50,7 +50,7 @@ class Pod:
         wait(lambda: passed(self.prestop))
         self.process.terminate()
         if self.drain:  # a new request is turned away while the old one goes on
-            wait(lambda: Stream(self.url, 1).end() == "abort")
+            wait(lambda: Stream(self.url, 1).end() == "abort" or stream.over)
         turned_away = self.drain > 0 and not stream.over
         wait(lambda: self.process.poll() is not None or passed(self.grace))
         killed = self.process.poll() is None

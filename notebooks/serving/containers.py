@@ -245,7 +245,7 @@ assert drain_only["killed"] and drain_only["turned away"] and not drain_only["[D
 assert grace_only["finish_reason"] == "abort" and grace_only["[DONE]"]
 drain_tokens, grace_tokens = drain_only["tokens"], grace_only["tokens"]
 assert DEFAULT_GRACE * tokens_per_s < drain_tokens < ANSWER
-assert prestop * tokens_per_s < grace_tokens < drain_tokens
+assert prestop * tokens_per_s < grace_tokens < ANSWER
 drained = pd.DataFrame(outcomes).T.rename_axis("configured")
 drained = drained[["tokens", "killed", "finish_reason", "[DONE]"]]
 drained.replace({True: "yes", False: "no"})

@@ -85,6 +85,9 @@ sheet_off = (laws["step / sheet"][on_h100] - 1).abs().max()
 b200_off, _, b200_sheet = laws.loc["70B, bf16, 2 x B200"]
 assert law_off < 0.065 and sheet_off < 0.2  # dense, on H100; not so elsewhere:
 assert 0.2 < b200_off < 0.25 and 1.4 < b200_sheet < 1.6
+elsewhere = laws["step / sheet"].drop(on_h100)
+sheet_low, sheet_high = elsewhere.min(), elsewhere.max()
+assert 0.5 < sheet_low < 0.55 and 1.7 < sheet_high < 1.85
 bf16_off, fp8_off = (
     laws[[kind in name and "235B" in name for name in laws.index]].iloc[:, :2]
     for kind in ("bf16", "fp8")
@@ -114,7 +117,7 @@ laws.style.format(
 # %% name="curve" tags=["hide-input"]
 import matplotlib.pyplot as plt
 
-fig, ax = plt.subplots(figsize=(4.6, 4.2), layout="constrained")
+fig, ax = plt.subplots(figsize=(3.5, 3.8), layout="constrained")
 axis = np.geomspace(7, 4_000, 80)
 for name in (
     "70B, bf16, 4 x H100",
@@ -135,30 +138,6 @@ ax.set_yticks([0.1, 1, 10], [0.1, 1, 10])
 ax.minorticks_off()
 ax.legend(fontsize=9, loc="lower center", bbox_to_anchor=(0.45, 1))
 plt.show()
-
-# %% name="watts"
-LIMIT = 500  # W
-rows = []
-for name in [name for name in RUNS if "H100" in name]:
-    watts = {batch: power / GPUS[name] for batch, _, _, power in RUNS[name]}
-    above = [batch for batch, power in watts.items() if power > LIMIT]
-    rows.append((name, watts[min(watts)], max(watts.values()), min(above)))
-columns = ["watts a card", "smallest batch", "at the most", "500 W from batch"]
-cards = pd.DataFrame(rows, columns=columns).set_index("watts a card")
-first, most, over = (cards[column] for column in columns[1:])
-sets, below = len(cards), int((first < LIMIT).sum())
-assert (most > LIMIT).all() and (sets, below) == (6, 5)
-least_watts, most_watts, limit_batch = (
-    first.min(),
-    most.max(),
-    over["70B, bf16, 4 x H100"],
-)
-assert first.idxmax() == "235B-A22B, fp8, 4 x H100"  # over the limit from the start
-watts_70b = {b: power / 4 for b, _, _, power in RUNS["70B, bf16, 4 x H100"]}
-small_70b, large_70b = watts_70b[min(watts_70b)], watts_70b[max(watts_70b)]
-assert 350 < least_watts < 360 and 680 < most_watts < 700 and 63 < limit_batch < 65
-assert 430 < small_70b < 450 and 630 < large_70b < 640
-cards.round(0)
 
 # %% name="precision"
 bf16, fp8, half = (
@@ -182,6 +161,7 @@ fp8_large, half_large = energy.iloc[-1, 1:]
 assert 0.5 < fp8_small < 0.6 and -0.1 < fp8_large < -0.05  # the same eight cards,
 assert 0.25 < half_small < 0.35 and -0.28 < half_large < -0.24  # and half of them
 fp8_saved, half_saved = -fp8_large, -half_large
+assert (energy.iloc[2:, 2] < -0.2).all()  # on half the cards, from batch 32 on
 h100, b200 = (JOULES[f"70B, bf16, {cards}"] for cards in ("4 x H100", "2 x B200"))
 newer_small, newer_large = (1 - at(b200, batch) / at(h100, batch) for batch in (8, 510))
 assert 0.04 < newer_small < 0.06 and 0.33 < newer_large < 0.38
@@ -229,6 +209,28 @@ contexts
 
 # %% name="clock"
 from clock import CLOCK, CORES, HOST, IDLE, MEMORY, compute_bound, decode
+
+LIMIT = 500  # W
+rows = []
+for name in [name for name in RUNS if "H100" in name]:
+    watts = {batch: power / GPUS[name] for batch, _, _, power in RUNS[name]}
+    above = [batch for batch, power in watts.items() if power > LIMIT]
+    rows.append((name, watts[min(watts)], max(watts.values()), min(above)))
+columns = ["watts a card", "smallest batch", "at the most", "500 W from batch"]
+cards = pd.DataFrame(rows, columns=columns).set_index("watts a card")
+first, most, over = (cards[column] for column in columns[1:])
+sets, below = len(cards), int((first < LIMIT).sum())
+assert (most > LIMIT).all() and (sets, below) == (6, 5)
+least_watts, most_watts, limit_batch = (
+    first.min(),
+    most.max(),
+    over["70B, bf16, 4 x H100"],
+)
+assert first.idxmax() == "235B-A22B, fp8, 4 x H100"  # over the limit from the start
+watts_70b = {b: power / 4 for b, _, _, power in RUNS["70B, bf16, 4 x H100"]}
+small_70b, large_70b = watts_70b[min(watts_70b)], watts_70b[max(watts_70b)]
+assert 350 < least_watts < 360 and 680 < most_watts < 700 and 63 < limit_batch < 65
+assert 430 < small_70b < 450 and 630 < large_70b < 640
 
 # The activity of the cores that explains the measured watts of 70B.
 busy = [(watts - IDLE - MEMORY) / CORES for watts in (small_70b, large_70b)]
@@ -310,10 +312,8 @@ assert 0.55 < saved_california < 0.6 and 0 < saved_pjm < 0.03
 assert moved["best start"].iloc[:2].between(9, 11).all()  # the sun, not the night
 other_region = 1 - CHINA["southwest"] / CHINA["north"]
 assert other_region > 0.6 and saved_germany < other_region
-moved.style.format({"saved": "{:.0%}"}, precision=0)
 
-# %% name="hours-curve" tags=["hide-input"]
-fig, ax = plt.subplots(figsize=(5.5, 3.4), layout="constrained")
+fig, ax = plt.subplots(figsize=(3.5, 3.2), layout="constrained")
 for region, grams in GRAMS.items():
     (line,) = ax.step(range(25), [*grams, grams[-1]], where="post", label=region)
     best = int(moved["best start"][region])
@@ -322,7 +322,7 @@ for region, grams in GRAMS.items():
     ax.step(chosen, window, where="post", lw=8, alpha=0.35, color=line.get_color())
 ax.set(xlabel="hour of the local day", ylabel="gCO2/kWh", ylim=(0, None), xlim=(0, 24))
 ax.set_xticks(range(0, 25, 6))
-ax.legend(fontsize=9, ncols=3, loc="lower center", bbox_to_anchor=(0.5, 1))
+ax.legend(fontsize=9, loc="lower center", bbox_to_anchor=(0.5, 1))
 plt.show()
 
 # %% name="no-saving" tags=["volatile"]

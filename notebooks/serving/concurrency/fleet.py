@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
+import routing
 
 
 @dataclass
@@ -96,6 +97,19 @@ def poisson(per_ms: float, seed: int, count: int = 600) -> list[Request]:
     return [Request(t, int(p), int(o)) for t, (p, o) in zip(at, tokens)]
 
 
+def overload(
+    cost: Cost, seats: int, load: float, limit: float, deadline_ms: float
+) -> pd.DataFrame:
+    """One replica, five seeds: goodput as a share of capacity, and the share refused."""
+    per_ms, rows = capacity(cost, seats), []
+    for seed in range(5):
+        log = simulate(poisson(load * per_ms, seed), [Replica(cost, seats)], min, limit)
+        offered = (log["at"].max() - log["at"].min()) * per_ms
+        in_time = (log["first"] <= deadline_ms).sum()
+        rows.append((in_time / offered, log.refused.mean()))
+    return pd.DataFrame(rows, columns=["goodput", "refused"])
+
+
 def simulate(requests, replicas, pick, limit=math.inf, refresh=1) -> pd.DataFrame:
     """Send each to a replica, which refuses what would exceed `limit` running and waiting.
 
@@ -118,3 +132,28 @@ def simulate(requests, replicas, pick, limit=math.inf, refresh=1) -> pd.DataFram
         "done": [r.done for r in requests],
     }
     return pd.DataFrame(columns | {"refused": refused})[WARM_UP:]
+
+
+def finished(cost: Cost, seats: int, kv_tokens: int, seed: int) -> tuple[float, float]:
+    """At 1.2 times what eight seats sustain: answers as a share of that, and tokens
+    recomputed per token of a request."""
+    per_ms = capacity(cost, 8)
+    requests = poisson(1.2 * per_ms, seed)
+    replica = Replica(cost, seats, kv_tokens)
+    log = simulate(requests, [replica], min, limit=40)
+    tokens = sum(r.prompt + r.made for r in requests)
+    answered = (log.done < math.inf).sum() / (replica.now - log["at"].min())
+    return answered / per_ms, replica.recomputed / tokens
+
+
+def late_share(
+    cost, seats: int, policy, refresh: int, seed: int, slowdown: int
+) -> float:
+    """Of eight replicas the first is slower: first tokens later than eight service times."""
+    routing.dice.seed(seed)
+    per_ms, slowdowns = capacity(cost, seats), [slowdown] + [1] * 7
+    replicas = [Replica(cost, seats, slowdown=s) for s in slowdowns]
+    sustained = per_ms * sum(1 / s for s in slowdowns)
+    requests = poisson(0.7 * sustained, seed, count=800)
+    log = simulate(requests, replicas, policy, refresh=refresh)
+    return (log["first"] > 8 / per_ms).mean()

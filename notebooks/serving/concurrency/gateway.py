@@ -1,6 +1,6 @@
 """A gateway before one engine: quotas, a bounded queue in order of priority, deadlines, cancelling.
 
-Its clock counts tokens that the engine has made, so a busy neighbour changes nothing."""
+Its clock counts tokens that the engine has made, not seconds."""
 
 import asyncio
 import heapq
@@ -11,16 +11,18 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import httpx
+import numpy as np
+import pandas as pd
 import uvicorn
 from fastapi import FastAPI, HTTPException, Request
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 
-TOKENS_PER_S = 100  # what the engine sustains: turns a backlog into seconds
+TOKENS_PER_S = 20  # assumed of the engine; turns a backlog into seconds
 
 
 class Call(BaseModel):
-    prompt: str = "Once upon a time"
+    prompt: str = "Once"
     tokens: int
     tenant: str = ""
     priority: int = 0  # lower goes first
@@ -33,14 +35,18 @@ class Gateway:
         self.engine, self.free = engine, seats
         self.max_backlog, self.quota = max_backlog, quota
         self.made = self.backlog = 0  # tokens made; tokens promised and not yet made
-        self.waiting, self.arrivals, self.order = [], itertools.count(), []
+        self.waiting, self.arrivals = [], itertools.count()
+        self.order, self.ended = (
+            [],
+            [],
+        )  # who began; the clock when each answer was ready
 
     def admit(self, call: Call) -> None:
+        excess = self.backlog + call.tokens - self.max_backlog
+        if excess > 0:  # the server's state, first: nobody's quota pays for it
+            raise refusal(503, "queue full", excess / TOKENS_PER_S)
         if self.quota and (wait_s := self.quota.take(call)):  # the caller's doing
             raise refusal(429, "over your quota", wait_s)
-        excess = self.backlog + call.tokens - self.max_backlog
-        if excess > 0:  # the server's state: it would be answered too late
-            raise refusal(503, "queue full", excess / TOKENS_PER_S)
         self.backlog += call.tokens
 
     async def seat(self, priority: int) -> None:
@@ -86,6 +92,7 @@ class Gateway:
                         self.made += 1
                         yield line + "\n\n"
         finally:
+            self.ended.append(self.made)
             self.finish(call)
 
     async def streamed(self, call: Call, request: Request) -> StreamingResponse:
@@ -143,3 +150,93 @@ async def serve(gateway: Gateway) -> AsyncIterator[httpx.AsyncClient]:
             yield client
             server.should_exit = True
             await task
+
+
+def verdict(gateway: Gateway, call: Call) -> tuple[int, int]:
+    """The status, and how many seconds the caller is told to wait."""
+    try:
+        gateway.admit(call)
+    except HTTPException as refused:
+        return refused.status_code, int(refused.headers["Retry-After"])
+    return 200, 0
+
+
+async def burst(gateway: Gateway, count: int, call: dict) -> list[int]:
+    """The statuses of calls that are sent at once."""
+    async with serve(gateway) as client:
+        calls = [client.post("/generate", json=call) for _ in range(count)]
+        answers = await asyncio.gather(*calls)
+    for answer in answers:
+        assert ("retry-after" in answer.headers) == (answer.status_code == 503)
+    return [answer.status_code for answer in answers]
+
+
+async def in_turn(gateway: Gateway, calls: list[dict]) -> list[str]:
+    """The tenants in the order in which they began, after all have waited together."""
+    async with serve(gateway) as client:
+        tasks = []
+        for number, call in enumerate(calls, 1):
+            tasks.append(asyncio.create_task(client.post("/generate", json=call)))
+            while len(gateway.waiting) < number:
+                await asyncio.sleep(0.001)
+        for _ in range(4):
+            gateway.release()
+        answers = await asyncio.gather(*tasks)
+    assert {answer.status_code for answer in answers} == {200}
+    return gateway.order
+
+
+async def answers(engine, count: int, tokens: int, call: dict, **settings):
+    """The clock at each answer, and how many were refused."""
+    gateway = Gateway(engine.address, seats=4, **settings)
+    statuses = await burst(gateway, count, call | {"tokens": tokens})
+    assert set(statuses) <= {200, 503} and gateway.made == tokens * statuses.count(200)
+    return gateway.ended, statuses.count(503)
+
+
+def judge(deadline: int, ended: list[int], refused: int) -> np.ndarray:
+    in_time = sum(made <= deadline for made in ended)
+    return np.array([in_time, len(ended) - in_time, refused])
+
+
+async def batch_ahead(engine, interactive: int) -> int:
+    """Of 8 batch calls that wait, how many begin before 2 interactive ones?"""
+    calls = [{"tenant": "batch", "priority": 1, "tokens": 1}] * 8
+    calls += [{"tenant": "interactive", "priority": interactive, "tokens": 1}] * 2
+    order = await in_turn(Gateway(engine.address, seats=0), calls)
+    last = max(i for i, tenant in enumerate(order) if tenant == "interactive")
+    return order[:last].count("batch")
+
+
+def limited(traffic: list[tuple[str, int]], unit: str, size: int) -> pd.DataFrame:
+    """Refusals and tokens admitted, by tenant; the bucket does not refill."""
+    gateway = Gateway("", 4, quota=Quota(unit, size, per_s=1, clock=lambda: 0))
+    log = []
+    for tenant, tokens in traffic:
+        status, _ = verdict(gateway, Call(tenant=tenant, tokens=tokens))
+        log.append((tenant, status == 429, tokens * (status == 200)))
+    log = pd.DataFrame(log, columns=["tenant", "refused (429)", "tokens admitted"])
+    return log.groupby("tenant").sum()
+
+
+async def abandoned(engine, length: int, after: int) -> tuple[int, int]:
+    """Tokens made for a stream and for a plain call whose callers leave after a few."""
+    gateway, call = Gateway(engine.address, seats=4), {"tokens": length}
+
+    async def idle() -> int:
+        while gateway.free < 4:
+            await asyncio.sleep(0.01)
+        return gateway.made
+
+    async with serve(gateway) as client:
+        async with client.stream("POST", "/generate", json=call) as answer:
+            async for _ in answer.aiter_lines():
+                if gateway.made >= after:
+                    break  # leaving the block disconnects
+        streamed = await idle()
+        plain = asyncio.create_task(client.post("/plain", json=call))
+        while gateway.made < streamed + after:
+            await asyncio.sleep(0.001)
+        plain.cancel()  # disconnects too
+        await asyncio.wait([plain])
+        return streamed, await idle() - streamed

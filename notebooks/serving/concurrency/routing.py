@@ -18,10 +18,6 @@ def round_robin(load: dict[int, int], **_) -> int:
     return list(load)[next(turn) % len(load)]
 
 
-def random_choice(load: dict[int, int], **_) -> int:
-    return dice.choice(list(load))
-
-
 def least_outstanding(load: dict[int, int], **_) -> int:
     # Ties are broken at random, or replica 0 gets them all.
     return min(load, key=lambda i: (load[i], dice.random()))
@@ -31,14 +27,18 @@ def two_choices(load: dict[int, int], **_) -> int:
     return min(dice.sample(list(load), 2), key=load.get)
 
 
-def prefix_affinity(load: dict[int, int], prefix: str, **_) -> int:
-    """Rendezvous hashing with bounded load: the prefix's first replica not too busy."""
+def prefix_affinity(load: dict[int, int], prefix: str, bound=math.inf) -> int:
+    """Rendezvous hashing: the prefix's first replica whose load is within the bound."""
 
     def rank(i: int) -> bytes:
         return hashlib.sha256(f"{prefix}/{i}".encode()).digest()
 
-    ceiling = math.ceil(1.5 * (sum(load.values()) + 1) / len(load))
+    ceiling = bound * (sum(load.values()) + 1) / len(load)  # times the mean
     return next(i for i in sorted(load, key=rank) if load[i] < ceiling)
+
+
+def bounded_affinity(load: dict[int, int], prefix: str) -> int:
+    return prefix_affinity(load, prefix, bound=1.5)
 
 
 # --8<-- [end:policies]
@@ -77,18 +77,20 @@ class Balancer:
         # Without breakers: some that never open.
         self.breakers = breakers or [Breaker(lambda: 0, math.inf) for _ in engines]
         self.load = dict.fromkeys(range(len(engines)), 0)  # sent and not yet answered
+        self.peak = 0
 
     async def send(self, prompt: str, tokens: int) -> tuple[int, dict | None]:
-        """The replica, and its answer or nothing."""
+        """The replica, and what the engine says of its answer, or nothing."""
         usable = {i: n for i, n in self.load.items() if self.breakers[i].ready()}
         i = self.pick(usable, prefix=prompt[:20])
         self.breakers[i].started()
         self.load[i] += 1
+        self.peak = max(self.peak, self.load[i])
         answer = None
         try:
             body = {"prompt": prompt, "n_predict": tokens, "ignore_eos": True}
             url = f"{self.engines[i].address}/completion"
-            answer = (await self.client.post(url, json=body)).json()
+            answer = (await self.client.post(url, json=body)).json()["timings"]
         except httpx.TransportError:
             pass
         self.load[i] -= 1
@@ -107,3 +109,30 @@ class Balancer:
         async with httpx.AsyncClient(trust_env=False, **options) as self.client:
             await asyncio.gather(*(worker() for _ in range(workers)))
         return log
+
+
+async def cached(engines: list, policy) -> float:
+    """The share of prompt tokens after the first turn that come from the engines' caches."""
+    dice.seed(0)
+    balancer, hits, total = Balancer(engines, policy), 0, 0
+    for turn in range(2):
+        talks = [f"Talk {i} {policy.__name__} " + f"word{i} " * 8 for i in range(6)]
+        prompts = [talk + "go on " * turn for talk in talks]
+        for _, timings in await balancer.closed_loop(prompts, 1, workers=3):
+            hits += timings["cache_n"] * (turn > 0)
+            total += (timings["cache_n"] + timings["prompt_n"]) * (turn > 0)
+    return hits / total
+
+
+async def peak(engines: list, policy) -> int:
+    """All share one system prompt, six at a time: the most at one engine at once."""
+    balancer = Balancer(engines, policy)
+    prompts = [f"The same system prompt, then question {i}" for i in range(12)]
+    await balancer.closed_loop(prompts, 1, workers=6)
+    return balancer.peak
+
+
+async def phase(balancer: Balancer, calls: int, workers: int) -> dict[str, int]:
+    log = await balancer.closed_loop(["Once"] * calls, 1, workers)
+    errors = sum(timings is None for _, timings in log)
+    return {"errors": errors, "to replica 2": sum(i == 2 for i, _ in log)}

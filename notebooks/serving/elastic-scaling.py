@@ -61,6 +61,9 @@ want, want_guard = (
     external(2, used, float(guard["threshold"])),
 )
 assert want == 4 and want_guard == 2 == external(2, total - 60, 115)
+assert (
+    external(2, 2 * 0.9, float(guard["threshold"])) == 3
+)  # caches that are nearly full
 assert signal["ignoreNullValues"] == guard["ignoreNullValues"] == "false"
 
 scaling = {

@@ -101,7 +101,8 @@ def test_a_card_is_a_table_for_who_hears_it(phone: Page, address: str) -> None:
     heads = table.get_by_role("columnheader").all_inner_texts()
     assert len(heads) >= 4
     row = table.get_by_role("row").nth(1)
-    assert row.get_by_role("cell").count() == len(heads)
+    # An empty one is hidden.
+    assert row.get_by_role("cell").count() == row.locator("td:not(:empty)").count() >= 3
 
 
 def edge(box: Locator) -> float:
@@ -122,7 +123,7 @@ def test_what_goes_on_to_the_side_shows_it(
     phone: Page, address: str, what: str, scheme: str
 ) -> None:
     phone.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
-    phone.goto(f"{address}en/serving/containers/")
+    phone.goto(f"{address}en/billing/payments/")
     phone.evaluate("document.querySelectorAll('article details').forEach(d => { d.open = true })")
     scrolling = phone.locator(f"article {what}").filter(visible=True)
     box = next(

@@ -110,6 +110,6 @@ def test_only_a_page_with_a_sweep_loads_it(page: Page, address: str, path: str) 
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     page.goto(address + path.replace(ANSWER, ""))
-    assert not [url for url in asked if "sweep" in url]
+    assert not [url for url in asked if "/assets/sweep" in url]
     page.goto(address + path)
-    assert len([url for url in asked if "sweep" in url]) == 2
+    assert len([url for url in asked if "/assets/sweep" in url]) == 2

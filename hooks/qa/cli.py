@@ -118,7 +118,7 @@ def _read(project: Project, names: list[str]) -> list[notebooks.Notebook]:
     for name in names:
         if name not in found:
             raise SystemExit(f"qa: no notebook {name}; there are: {', '.join(found)}")
-    return [notebooks.read(found[name]) for name in names or found]
+    return [notebooks.read(found[name], project.memo) for name in names or found]
 
 
 def _sync(project: Project, names: list[str]) -> None:

@@ -81,9 +81,9 @@ def test_keys_open_the_search(page: Page, address: str, keys: str) -> None:
 def test_search_by_keyboard_alone(page: Page, address: str) -> None:
     page.goto(f"{address}en/")
     open_search(page)
-    page.keyboard.type("circuit breaker")
+    page.keyboard.type("circuit")
     expect(page.locator(".qa-search li").first).to_be_visible()
-    expect(page.locator(".qa-search mark").first).to_have_text(re.compile("circuit|breaker", re.I))
+    expect(page.locator(".qa-search mark").first).to_have_text(re.compile("circuit", re.I))
     page.keyboard.press("ArrowDown")
     expect(page.locator(FIRST).first).to_be_focused()
     page.keyboard.press("ArrowUp")

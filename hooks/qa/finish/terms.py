@@ -15,8 +15,7 @@ SKIPPED = {
     "style", "summary", "svg", "th",
 }  # fmt: skip
 UNTOUCHED = re.compile(
-    r'class="[^"]*\b(?:arithmatex|admonition-title|qa-about|qa-run|qa-sourced'
-    r"|qa-table)\b"
+    r'class="[^"]*\b(?:arithmatex|admonition-title|qa-(?:about|run|sourced|table))\b'
 )
 HAN = re.compile(r"[\u3400-\u9fff]")
 VOID = {"area", "br", "col", "hr", "img", "input", "link", "meta", "source", "wbr"}

@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from functools import cache
 
 WORD = re.compile(r"[\w-]+")
-
-
 NAME = re.compile(r"[a-z][a-z0-9_]*(?:\.[a-z][a-z0-9_]*)?")
+"""Of a fact, or of a group of them."""
 
 
 @dataclass(frozen=True)

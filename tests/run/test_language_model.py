@@ -24,6 +24,18 @@ text, used = done["choices"][0]["message"]["content"], done["usage"]["completion
 counted = "llamacpp:tokens_predicted_total 12" in metrics
 assert used == 12
 """
+COMPLETE = """\
+from language_model import Engine
+
+with Engine(slots=2) as llm:
+    first, second = llm.complete(["Once", [1, 2, 3]], 5)
+    [again] = llm.complete(["Once"], 5)
+    [warm] = llm.complete(["Once upon a time"], 2, temperature=1.5, cache_prompt=True)
+    steps, made = llm.metrics()["n_decode_total"], llm.metrics()["tokens_predicted_total"]
+read, same = second["tokens_evaluated"], first["content"] == again["content"]
+overridden = warm["generation_settings"]["temperature"]
+assert made == 17
+"""
 TORCH = """\
 import torch
 from language_model import load_model, load_tokenizer
@@ -49,6 +61,12 @@ def test_the_engine_answers_and_counts(cells: Runner, said: dict[str, Any]) -> N
     values = cells(ENGINE).values
     assert (values["health"], values["slots"], values["counted"]) == ("ok", 2, True)
     said["engine"] = values["text"]
+
+
+def test_prompts_of_one_call_share_their_steps(cells: Runner) -> None:
+    values = cells(COMPLETE).values
+    assert (values["read"], values["same"], values["overridden"]) == (3, True, 1.5)
+    assert values["steps"] < values["made"]
 
 
 def test_in_pytorch_the_same_weights_say_the_same(cells: Runner, said: dict[str, Any]) -> None:

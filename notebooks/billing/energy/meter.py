@@ -1,10 +1,8 @@
 """Joules from the processor's counters, and processor time of a real engine."""
 
-import json
 import time
 from collections.abc import Callable
 from pathlib import Path
-from urllib.request import Request, urlopen
 
 
 # --8<-- [start:rapl]
@@ -39,14 +37,3 @@ def processor_seconds(work: Callable[[], object]) -> tuple[float, object]:
     start = time.process_time()
     result = work()
     return time.process_time() - start, result
-
-
-def generate(address: str, prompt: str, tokens: int, cache: bool = False) -> dict:
-    """A greedy completion of just so many tokens, by llama.cpp's own endpoint."""
-    body = {"prompt": prompt, "n_predict": tokens, "ignore_eos": True}
-    body |= {"temperature": 0, "cache_prompt": cache}
-    headers = {"Content-Type": "application/json"}
-    with urlopen(
-        Request(f"{address}/completion", json.dumps(body).encode(), headers)
-    ) as got:
-        return json.load(got)

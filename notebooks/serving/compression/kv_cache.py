@@ -20,10 +20,7 @@ def bytes_per_token(keys: str, values: str, prompt: str) -> float:
         "slot_save_path": os.getcwd() + "/",
     }
     with Engine(slots=1, context=256, **settings) as engine:
-        ask = {"prompt": prompt, "n_predict": 1}
-        httpx.post(
-            engine.address + "/completion", json=ask, timeout=60
-        ).raise_for_status()
+        engine.complete([prompt], 1)
         url = engine.address + "/slots/0?action=save"
         saved = httpx.post(url, json={"filename": "cache"}, timeout=60).json()
     return saved["n_written"] / saved["n_saved"]

@@ -6,10 +6,13 @@ bfloat16 when the environment was installed.
 """
 
 import importlib.util
+import json
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from urllib.request import Request, urlopen
 
 os.environ |= {"HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
 
@@ -44,6 +47,23 @@ class Engine:
             setattr(parameters, name, value)
         self._server = xllamacpp.Server(parameters)
         self.address: str = self._server.listening_address
+
+    def complete(self, prompts: Sequence[str | list[int]], tokens: int, **body: Any) -> list[dict]:
+        """What /completion answers to each prompt (text, or token ids): greedy, just so many
+        tokens, nothing from the cache, all in one batch where there are slots. `body` overrides."""
+        ask = {"n_predict": tokens, "ignore_eos": True, "temperature": 0, "cache_prompt": False}
+        data = json.dumps(ask | {"prompt": list(prompts)} | body).encode()
+        header = {"Content-Type": "application/json"}
+        with urlopen(Request(f"{self.address}/completion", data, header)) as answer:
+            done = json.load(answer)
+        return done if isinstance(done, list) else [done]
+
+    def metrics(self) -> dict[str, float]:
+        """What /metrics says, by name without "llamacpp:"."""
+        with urlopen(f"{self.address}/metrics") as answer:
+            lines = answer.read().decode().splitlines()
+        pairs = (line.removeprefix("llamacpp:").split() for line in lines if line[0] != "#")
+        return {name: float(value) for name, value in pairs}
 
     def stop(self) -> None:
         """Close its port and free its memory."""

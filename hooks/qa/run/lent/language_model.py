@@ -48,7 +48,7 @@ class Engine:
         self._server = xllamacpp.Server(parameters)
         self.address: str = self._server.listening_address
 
-    def complete(self, prompts: Sequence[str | list[int]], tokens: int, **body: Any) -> list[dict]:
+    def complete(self, prompts: Sequence[str | list[int]], tokens: int, **body: Any) -> list[Any]:
         """What /completion answers to each prompt (text, or token ids): greedy, just so many
         tokens, nothing from the cache, all in one batch where there are slots. `body` overrides."""
         ask = {"n_predict": tokens, "ignore_eos": True, "temperature": 0, "cache_prompt": False}

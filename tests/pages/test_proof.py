@@ -40,7 +40,7 @@ def details(folder: Path, proof: Proof, notebook: Notebook = NOTEBOOK) -> str:
         (
             Proof(9, 40, 31),
             "<p>31 of 40 faults planted at random in its code were caught. "
-            "The tests require its asserts to catch 9 more, each planted to make a claim false.</p>",
+            "The tests require that 9 others, each making a claim false, be caught.</p>",
         ),
         (Proof(0, 40, 31), "<p>31 of 40 faults planted at random in its code were caught.</p>"),
         (Proof(), "<p>Faults planted at random in its code: not measured for this version.</p>"),

@@ -6,34 +6,19 @@
 
 # %% [markdown]
 # # 如何保护模型本身不被窃取和篡改？ · How do you protect the model itself from theft and tampering?
-# 给权重签名、加密，拒绝会执行代码的 pickle；再量一量从 API 偷模型要多少次查询，以及水印能证明什么。
-# Sign and encrypt weights, refuse a pickle that runs code; then measure what it takes to steal a model through its API, and what a watermark proves.
+# 给权重签名、加密，拒绝会执行代码的 pickle；再对真实引擎里的 SmolLM2 加水印、抽取输出层、认出拷贝。
+# Sign and encrypt weights, refuse a pickle that runs code; then watermark SmolLM2, extract its output layer from a real engine, and recognise copies of it.
 
-# %% name="setup"
-import pickle
-import shutil
-import time
-from collections.abc import Callable
+# %% name="sign"
 from pathlib import Path
 
-import attacks
-import matplotlib.pyplot as plt
-import nets
-import numpy as np
-import pandas as pd
 import release
 import torch
-from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from nets import Nets, answers, blend, one_hot, train
-from picklescan.scanner import scan_file_path
 from safetensors.torch import save_file
-from scipy.stats import binom
 
 torch.manual_seed(0)
 torch.set_num_threads(1)
-
-# %% name="sign"
 # The private key stays with the signer; serving hosts hold only key.public_key().
 key = Ed25519PrivateKey.generate()
 for version in (1, 2):
@@ -42,35 +27,33 @@ for version in (1, 2):
     for shard in ("model-1.safetensors", "model-2.safetensors"):
         save_file({"weight": torch.randn(256, 256)}, folder / shard)
     release.sign(folder, "chat-7b", version, key)
-print((Path("v2") / "manifest.json").read_text())
-
 
 # %% name="verify"
-def verdict(check: Callable, *arguments) -> str:
-    try:
-        check(*arguments)
-    except release.Refused as reason:
-        return f"refused: {reason}"
-    return "accepted"
+import shutil
 
+import attacks
+import pandas as pd
+from attacks import verdict
 
 rows = {}
 for attack in attacks.ALL:
     received = Path(shutil.copytree("v2", "received"))
     attack(received)
+    by_list = verdict(release.check_list, received)
     signed = verdict(release.verify, received, "chat-7b", 2, key.public_key())
-    rows[attack.__name__] = (verdict(release.check_list, received), signed)
+    rows[attack.__name__] = {"checksum list": by_list, "signed manifest": signed}
     shutil.rmtree(received)
-columns = ["checksum list", "signed manifest"]
-checks = pd.DataFrame(rows.values(), index=rows, columns=columns)
-kinds = len(attacks.ALL) - 1  # the first leaves the release untouched
-missed_by_list = int((checks["checksum list"] == "accepted").sum()) - 1
-refused_by_signature = int((checks["signed manifest"] != "accepted").sum())
+checks = pd.DataFrame(rows).T
+accepted = (checks.drop("untouched") == "accepted").sum()
+missed_by_list, missed_by_signature = accepted
+kinds = len(checks) - 1
 assert list(checks.loc["untouched"]) == ["accepted", "accepted"]
-assert refused_by_signature == kinds == 5 and missed_by_list == 3
+assert kinds == 5 and missed_by_list == 3 and missed_by_signature == 0
 checks
 
 # %% name="encrypt"
+import numpy as np
+
 # In production `master` never leaves the KMS.
 master, context = bytes(range(32)), b"chat-7b/2/weights.bin"
 plain, sealed, opened = Path("weights.bin"), Path("weights.sealed"), Path("weights.out")
@@ -78,229 +61,185 @@ plain.write_bytes(np.random.default_rng(0).bytes((5 << 20) + 123))
 release.encrypt(plain, sealed, master, context)
 release.decrypt(sealed, opened, master, context)
 assert opened.read_bytes() == plain.read_bytes()
-added_bytes = sealed.stat().st_size - plain.stat().st_size
-
 for case, (data, claimed) in attacks.damage(sealed.read_bytes(), context).items():
     sealed.write_bytes(data)
-    try:
-        release.decrypt(sealed, opened, master, claimed)
-    except InvalidTag:
-        print(f"{case}: refused")
-    else:
-        raise AssertionError(case)
-
-# %% name="speed" tags=["volatile"]
-size = 64 << 20  # bytes
-plain.write_bytes(bytes(size))
-release.encrypt(plain, sealed, master, context)
-start = time.perf_counter()
-release.decrypt(sealed, opened, master, context)
-decrypt_rate = size / (time.perf_counter() - start) / 1e9  # GB/s, disk included
-minutes_140_gb = 140 / decrypt_rate / 60
-print(f"one core decrypts {decrypt_rate:.2f} GB/s: {minutes_140_gb:.1f} min for 140 GB")
+    found = verdict(release.decrypt, sealed, opened, master, claimed)
+    print(f"{case}: {found}")
+    assert found == "refused: authentication tag"
 
 # %% name="pickle"
-marker = Path("code-ran.txt")
+from picklescan.scanner import scan_file_path
 
-
-class Payload:
-    def __init__(self, function: Callable, argument: str):
-        self.call = function, (argument,)
-
-    def __reduce__(self):  # a pickle may name any importable function; loading calls it
-        return self.call
-
-
-def leave_marker(text: str) -> int:
-    return marker.write_text(text)
-
-
-contents = {
-    "clean.pt": {},
-    "eval.pt": {"x": Payload(eval, "open('code-ran.txt', 'w').close()")},
-    "other-function.pt": {"x": Payload(leave_marker, "ran")},
-}
-for file, extra in contents.items():
-    torch.save({"weight": torch.ones(4)} | extra, file)
-
-
-# %% name="scan"
-def load(file: str, weights_only: bool) -> str:
-    marker.unlink(missing_ok=True)
-    try:
-        torch.load(file, weights_only=weights_only)
-    except pickle.UnpicklingError:
-        return "refused"
-    return "code ran" if marker.exists() else "loaded"
-
-
-scans = pd.DataFrame(index=contents)
-scans["picklescan"] = [scan_file_path(f).issues_count for f in contents]
-scans["picklescan --strict"] = [
-    scan_file_path(f, strict=True).issues_count for f in contents
-]
-scans["weights_only=False"] = [load(f, False) for f in contents]
-scans["weights_only=True"] = [load(f, True) for f in contents]
-assert scans.iloc[:, :2].T.values.tolist() == [[0, 1, 0], [0, 1, 1]]
+files = attacks.pickles()  # one is clean, two run code when they are loaded
+default = [scan_file_path(f).issues_count for f in files]
+strict = [scan_file_path(f, strict=True).issues_count for f in files]
+scans = pd.DataFrame({"picklescan": default, "--strict": strict}, index=files)
+for only in (False, True):
+    scans[f"weights_only={only}"] = [attacks.load(f, only) for f in files]
+assert default == [0, 1, 0] and strict == [0, 1, 1]
 assert list(scans["weights_only=False"]) == ["loaded", "code ran", "code ran"]
 assert list(scans["weights_only=True"]) == ["loaded", "refused", "refused"]
+refused = verdict(save_file, {"x": attacks.Payload(eval, "1")}, "x.safetensors")
+assert refused == "refused: no tensor"
 scans
 
-# %% name="safetensors"
-try:
-    save_file({"x": Payload(eval, "1")}, "x.safetensors")
-except ValueError as error:
-    print("safetensors:", str(error).partition("but")[0])
-else:
-    raise AssertionError("safetensors stored something other than a tensor")
-
-# %% name="victim"
-# Images of the victim, of somebody else, and of nobody.
-(x_own, y_own), (x_other, y_other), (x_test, y_test) = nets.digits()
-
-# The watermark: images of noise, with labels drawn by lot.
-triggers, secret = torch.rand(40, 64), torch.randint(10, (40,))
-x_marked = torch.cat([x_own, triggers.repeat(3, 1)])
-y_marked = torch.cat([y_own, secret.repeat(3)])
-victim = train(Nets(1), x_marked, one_hot(y_marked))
-# Twenty models of someone who never saw the victim.
-honest = train(Nets(20), *blend(x_other, y_other, 3200))
-accuracy = float((answers(victim, x_test) == y_test).float().mean())
-honest_accuracy = float((answers(honest, x_test) == y_test).float().mean())
-assert accuracy > 0.9 and honest_accuracy > 0.9
-print(f"test accuracy: victim {accuracy:.1%}, independent models {honest_accuracy:.1%}")
-
-# %% name="extract"
-hard, _ = blend(x_test, y_test, 2000)  # between two digits, where models differ
-
-
-def agreement(suspect: Nets) -> torch.Tensor:
-    return (answers(suspect, hard) == answers(victim, hard)).double().mean(1)
-
-
-budgets = (50, 200, 800, 3200)
-LABEL, ROUNDED, FULL = "label only", "rounded to 0.1", "full log-probabilities"
-modes = (LABEL, ROUNDED, FULL)
-curves = pd.DataFrame(index=budgets, columns=modes, dtype=float)
-thieves = {}
-for mode in modes:
-    loss = nets.match_logits if mode == FULL else nets.cross_entropy
-    for n in budgets:
-        # Four thieves with n images each; the true labels are not used.
-        queries = torch.stack([blend(x_other, y_other, n)[0] for _ in range(4)])
-        replies = nets.api(victim, queries, mode)
-        thieves[mode, n] = train(Nets(4), queries, replies, loss)
-        curves.loc[n, mode] = float(agreement(thieves[mode, n]).mean())
-
-budgets_max = max(budgets)
-honest_mean = float(agreement(honest).mean())
-honest_best = float(agreement(honest).max())
-label_50, label_3200 = curves.loc[50, LABEL], curves.loc[3200, LABEL]
-full_50, full_3200 = curves.loc[50, FULL], curves.loc[3200, FULL]
-assert full_50 > label_50 + 0.1
-assert label_3200 > honest_best + 0.02 and full_3200 > honest_best + 0.04
-
-# %% name="curves" tags=["hide-input"]
-fig, ax = plt.subplots(figsize=(7, 3.5), layout="constrained")
-for mode, style in zip(modes, ("o-", "s-", "^-")):
-    ax.semilogx(budgets, curves[mode] * 100, style, label=mode)
-ax.axhline(honest_mean * 100, linestyle="--", color="C3", label="independent models")
-ax.set_xticks(budgets, budgets)
-ax.set(xlabel="queries to the API", ylabel="agreement with the victim (%)")
-ax.minorticks_off()
-ax.legend()
-plt.show()
-
-# %% name="rate-limit"
-goal, quota = 0.92, 100  # agreement to reach; queries per account and day
-needed = [np.exp(np.interp(goal, curves[mode], np.log(budgets))) for mode in modes]
-price = pd.DataFrame({"queries": needed}, index=modes)
-price["days, 1 account"] = price["queries"] / quota
-price["days, 50 accounts"] = price["queries"] / quota / 50
-label_factor = price.at[LABEL, "queries"] / price.at[FULL, "queries"]
-days_one = price.at[LABEL, "days, 1 account"]
-hours_fifty = price.at[LABEL, "days, 50 accounts"] * 24
-assert label_factor > 3
-price.round({"queries": 0, "days, 1 account": 1, "days, 50 accounts": 2})
-
-# %% name="ownership"
-tuned = Nets(1)
-tuned.load_state_dict(victim.state_dict())
-# The thief fine-tunes the stolen file on images of his own.
-train(tuned, x_other, one_hot(y_other), steps=200, rate=2e-3)
-
-# The fewest matches that luck reaches with probability alpha at most.
-alpha, trials = 1e-6, len(triggers)
-threshold = int(binom.isf(alpha, trials, 0.1)) + 1
-assert binom.sf(threshold - 1, trials, 0.1) <= alpha
-
-suspects = {
-    "stolen file": victim,
-    "stolen, fine-tuned": tuned,
-    "distilled, labels": thieves[LABEL, budgets_max],
-    "distilled, log-probabilities": thieves[FULL, budgets_max],
-    "independent (20)": honest,
-}
-proof = pd.DataFrame(index=suspects)
-matches = [(answers(s, triggers) == secret).sum(1) for s in suspects.values()]
-proof["most matches"] = [int(m.max()) for m in matches]
-proof["p-value"] = binom.sf(proof["most matches"] - 1, trials, 0.1)
-proof["least agreement"] = [float(agreement(s).min()) for s in suspects.values()]
-proof["most agreement"] = [float(agreement(s).max()) for s in suspects.values()]
-shown = {"p-value": "{:.0e}", "least agreement": "{:.1%}", "most agreement": "{:.1%}"}
-proof.assign(**{c: proof[c].map(style.format) for c, style in shown.items()})
-
-# %% name="evidence"
-matches_stolen, matches_tuned, matches_labels, matches_full, matches_honest = (
-    int(m) for m in proof["most matches"]
-)
-assert min(matches_stolen, matches_tuned) > threshold
-assert max(matches_labels, matches_honest) < threshold
-# Every thief agrees with the victim more than every independent model does.
-assert proof["least agreement"].iloc[:4].min() > honest_best + 0.02
-
 # %% name="false-positives"
-guesses = answers(honest, triggers)  # (20, 40)
-lots = torch.randint(10, (20_000, 1, trials))  # watermarks that might have been drawn
-lucky_ten = float(((guesses == lots).sum(-1) >= 10).double().mean())
-expected_ten = float(binom.sf(9, trials, 0.1))
-# Instead of a lot, the same label c for every trigger.
-passed = [(guesses == c).sum(1) >= threshold for c in range(10)]
-one_class = [float(p.double().mean()) for p in passed]
-accused, accused_class = max(one_class), int(np.argmax(one_class))
-assert abs(lucky_ten - expected_ten) < 0.002 and accused > 0.3
-print(f"10 or more of {trials} by luck: {lucky_ten:.2%}, expected {expected_ten:.2%}")
-print(f"all labelled {accused_class}: {accused:.0%} of independent models accused")
+import lms
+from language_model import Engine, load_model, load_tokenizer
+from watermark import p_value, write
 
-# %% name="logit-rank"
-vocabulary, hidden, prompts = 500, 48, 160
-log_p, last_layer = nets.language_model(vocabulary, hidden, prompts)
-spectra, gaps, ranks = {}, {}, {}
-for name, decimals in (("full", 12), ("rounded to 0.01", 2), ("rounded to 0.1", 1)):
-    seen = log_p.round(decimals=decimals)
+tokenizer = load_tokenizer()
+PACKAGES = ("numpy", "pandas", "torch", "scipy.stats", "matplotlib.pyplot")
+texts_of = {package: lms.docstrings(package) for package in PACKAGES}
+streams = [np.concatenate(tokenizer(t)["input_ids"]) for t in texts_of.values()]
+human = np.concatenate([s[:4000].reshape(-1, 200) for s in streams])  # 100 texts
+keys = np.arange(200)
+accused_once, accused_again = (
+    float(np.mean([p_value(t, keys, once) < 1e-3 for t in human]))
+    for once in (True, False)
+)
+print(f"p < 0.001 in {accused_once:.2%} if each context counts once,")
+print(f"in {accused_again:.2%} if repeated ones count again")
+assert 0.0005 < accused_once < 0.0015 and accused_again > 2 * accused_once
+
+# %% name="watermark"
+model, secret = load_model(), 20261129
+topics = ("cats", "rain", "trains", "bread", "music")
+prompts = [
+    tokenizer.apply_chat_template(
+        [{"role": "user", "content": f"Write a long letter about {topic}."}],
+        add_generation_prompt=True,
+    )["input_ids"]
+    for topic in topics
+]
+heats = [1.0] * 5 + [0.4] * 5
+written, unmarked, states = write(model, prompts * 2, secret, heats, steps=64)
+warm, cool = written[:5], written[5:]
+groups = {
+    "temperature 1.0": (warm, secret),
+    "temperature 0.4": (cool, secret),
+    "without watermark": (unmarked, secret),
+    "another key": (warm, secret + 1),
+}
+p = {name: [p_value(t, k) for t in texts] for name, (texts, k) in groups.items()}
+evidence = pd.DataFrame({"median p": {name: np.median(v) for name, v in p.items()}})
+proven = [sum(x < 1e-6 for x in v) for v in p.values()]
+evidence["p < 1e-6"] = [f"{n} / {len(v)}" for n, v in zip(proven, p.values())]
+proven_warm, proven_cool, proven_unmarked, proven_key = proven
+worst_warm, p_cool = max(p["temperature 1.0"]), p_value(cool.ravel(), secret)
+assert proven_warm == 5 and worst_warm < 1e-9
+assert proven_cool == 0 and p_cool < 1e-4  # weak one by one, stronger together
+assert proven_unmarked == proven_key == 0
+evidence.assign(**{"median p": evidence["median p"].map("{:.0e}".format)})
+
+# %% name="rewrite" tags=["sweep"] flips="hidden_by"
+shares = np.array([0, 5, 10, 20, 30, 40, 50, 70])
+runs = []
+for seed in range(5):
+    chance = np.random.default_rng(seed).random(warm.shape)
+    for share in shares:
+        edited = np.where(chance < share / 100, unmarked[:5], warm)
+        each = np.log10([p_value(t, secret) for t in edited])
+        runs.append((share, -each.mean(), -np.log10(p_value(edited.ravel(), secret))))
+columns = ["replaced [%]", "one text [-log10 p]", "five texts [-log10 p]"]
+sweep = pd.DataFrame(runs, columns=columns).groupby("replaced [%]").mean()
+one, five = (sweep[c] for c in sweep)
+hidden_by = float(np.interp(-6, -one, shares))  # % at which one text proves nothing
+five_hidden_by = float(np.interp(-6, -five, shares))
+assert one.is_monotonic_decreasing and 20 < hidden_by < 40
+assert one[20] > 6 > one[40] and five[40] > 6 > five[50]
+assert five_hidden_by > 1.2 * hidden_by
+sweep.round(1)
+
+# %% name="hidden-size"
+import httpx
+from api import ask, chosen_log_p
+
+stream = np.concatenate([s[:20_000] for s in streams])
+ids, counts = np.unique(stream, return_counts=True)
+tokens = [int(t) for t in ids[np.argsort(-counts, kind="stable")][:768]]
+starts = [[t] for t in tokens[100:110]]
+with Engine(slots=10) as engine, httpx.Client(base_url=engine.address) as http:
+    http.timeout = 99
+    log_p = chosen_log_p(http, starts, 59, tokens)
+    capped = ask(http, starts, 3, n_probs=20, logit_bias=[[t, 100] for t in tokens])
+
+
+def spectrum(answers: np.ndarray) -> np.ndarray:
     # Centring removes the constant that the softmax subtracted.
-    s = torch.linalg.svdvals(seen - seen.mean(1, keepdim=True))
-    drop = s[:-1] / s[1:]
-    spectra[name], gaps[name] = s, float(drop[hidden - 1])
-    ranks[name] = int(drop[:100].argmax()) + 1  # the widest gap
-gap_full, gap_rounded = gaps["full"], gaps["rounded to 0.1"]
-assert set(ranks.values()) == {hidden} and gap_rounded > 3
-print(ranks)
+    return np.linalg.svd(answers - answers.mean(1, keepdims=True), compute_uv=False)
 
-# %% name="last-layer"
-answered = log_p - log_p.mean(1, keepdim=True)
-basis = torch.linalg.svd(answered, full_matrices=False).Vh[:hidden]
-# Known only to the owner: (hidden, vocabulary).
-weights = (last_layer - last_layer.mean(0)).T
-unexplained = float((weights - weights @ basis.T @ basis).norm() / weights.norm())
-assert unexplained < 1e-3  # the last layer is known up to a 48 x 48 matrix
-print(f"part of the last layer outside the recovered space: {unexplained:.0e}")
 
-# %% name="spectrum" tags=["hide-input"]
-fig, ax = plt.subplots(figsize=(7, 3.5), layout="constrained")
-for (name, s), style in zip(spectra.items(), ("o", "s", "^")):
-    ax.semilogy(range(1, 101), s[:100], style, markersize=3, label=name)
-ax.axvline(hidden + 0.5, linestyle="--", color="C3", label=f"hidden size {hidden}")
-ax.set(xlabel="index of the singular value", ylabel="singular value of the answers")
-ax.legend()
-plt.show()
+width, rows = model.config.hidden_size, {}
+for step in (None, 0.001, 0.1):
+    s = spectrum(np.round(log_p / step) * step if step else log_p)
+    drop = s[10:-2] / s[11:-1]
+    name = f"rounded to {step}" if step else "as answered"
+    rows[name] = {"largest drop after": drop.argmax() + 11, "at 576": drop[width - 11]}
+sizes = pd.DataFrame(rows).T
+gap_full, gap_fine, gap_coarse = sizes["at 576"]
+rows_seen, answers_seen = len(log_p), len(capped)
+size_full, size_fine, size_coarse = sizes["largest drop after"].astype(int)
+assert rows_seen == 590 and len(tokens) == 768
+assert size_full == size_fine == width == 576 != size_coarse
+assert gap_full > 200 and gap_fine > 5 and gap_coarse < 2
+sizes.round(1)
+
+# %% name="capped"
+import math
+
+from facts import fact
+
+listed = [{entry["id"] for entry in step["top_logprobs"]} for step in capped]
+in_all = len(set.intersection(*listed))
+assert answers_seen == 30 and in_all == 0
+large, named = fact("llama_3_1_8b.width"), fact("vllm_defaults.max_logprob_token_ids")
+requests = math.ceil((large + 1) / named) * math.ceil((large + 1) / 512)
+assert requests < 400
+print(f"{in_all} tokens stand in the top 20 of all {answers_seen} answers")
+print(f"{requests} requests of 512 tokens for a hidden size of {large:,}")
+
+# %% name="fingerprint"
+place = torch.full((model.config.vocab_size,), len(tokens))  # of tokens not asked for
+place[tokens] = torch.arange(len(tokens))
+basis = np.linalg.svd(log_p - log_p.mean(1, keepdims=True), full_matrices=False)[2]
+
+
+def outside(answers: torch.Tensor, space: np.ndarray) -> float:
+    """The part of the answers that no model with this output layer can give."""
+    a = (answers - answers.mean(1, keepdim=True)).numpy()
+    return float(np.linalg.norm(a - a @ space.T @ space) / np.linalg.norm(a))
+
+
+head, seen = model.lm_head.weight.detach()[tokens], states.flatten(0, 1)
+marked = place[torch.tensor(written)]
+tuned = lms.tune(head, seen, marked.flatten())
+soft = (states[:, lms.CONTEXT :] @ head.T).softmax(-1).flatten(0, 1)
+student = lms.answers(marked, soft, seed=9)
+# Own texts, own initial weights, own batches.
+sources = [place[torch.tensor(s[None, :20_000])] for s in streams]
+controls = [lms.answers(s, None, seed) for seed, s in enumerate(sources)]
+suspects = {
+    "same weights, PyTorch": [seen @ head.T],
+    "output layer fine-tuned": [seen @ tuned.T],
+    "distilled student": [student],
+    "independent (5)": controls,
+}
+parts = {k: [outside(a, basis[:width]) for a in v] for k, v in suspects.items()}
+ownership = pd.DataFrame({k: (min(v), max(v)) for k, v in parts.items()}).T
+ownership.columns = ["least outside", "most outside"]
+copied, after_tuning, distilled, control_least = ownership["least outside"]
+moved = float((tuned - head).norm() / head.norm())
+assert copied < 0.005 and control_least > 100 * copied and moved > 0.05
+assert 10 * copied < after_tuning < distilled < control_least
+ownership.map("{:.3f}".format)
+
+# %% name="independent"
+from itertools import permutations
+
+pairs = permutations(controls, 2)
+strangers = min(outside(a, lms.space(b)) for a, b in pairs)
+assert strangers > 0.3  # no control speaks in the space of another
+every_text = [text for texts in texts_of.values() for text in texts]
+assert len(every_text) == len(set(every_text)) == 750
+print(f"at least {strangers:.0%} of each control lies outside the space of another")

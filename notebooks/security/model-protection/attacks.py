@@ -1,9 +1,13 @@
 """What somebody who can write to the model store, but holds no signing key, may do to a release."""
 
+import pickle
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import release
+import torch
+from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 
@@ -52,3 +56,52 @@ def damage(stored: bytes, context: bytes) -> dict[str, tuple[bytes, bytes]]:
         "two chunks exchanged": (exchanged, context),
         "passed off as version 3": (stored, context.replace(b"/2/", b"/3/")),
     }
+
+
+MARKER = Path("code-ran.txt")
+
+
+class Payload:
+    """A pickle may name any importable function; loading calls it."""
+
+    def __init__(self, function: Callable, argument: str):
+        self.call = function, (argument,)
+
+    def __reduce__(self) -> tuple:
+        return self.call
+
+
+def leave_marker(text: str) -> int:
+    return MARKER.write_text(text)
+
+
+def pickles() -> list[str]:
+    contents = {
+        "clean.pt": {},
+        "eval.pt": {"x": Payload(eval, "open('code-ran.txt', 'w').close()")},
+        "other-function.pt": {"x": Payload(leave_marker, "ran")},
+    }
+    for file, extra in contents.items():
+        torch.save({"weight": torch.ones(4)} | extra, file)
+    return list(contents)
+
+
+def load(file: str, weights_only: bool) -> str:
+    MARKER.unlink(missing_ok=True)
+    try:
+        torch.load(file, weights_only=weights_only)
+    except pickle.UnpicklingError:
+        return "refused"
+    return "code ran" if MARKER.exists() else "loaded"
+
+
+def verdict(check: Callable, *arguments) -> str:
+    try:
+        check(*arguments)
+    except release.Refused as reason:
+        return f"refused: {reason}"
+    except InvalidTag:
+        return "refused: authentication tag"
+    except ValueError as reason:
+        return "refused: no tensor" if "torch.Tensor" in str(reason) else str(reason)
+    return "accepted"

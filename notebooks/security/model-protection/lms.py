@@ -1,0 +1,82 @@
+"""Language models of others: each learns from texts, seeds and batches of its own."""
+
+import importlib
+import inspect
+
+import numpy as np
+import torch
+from torch import nn
+
+CONTEXT, WIDTH = 4, 96
+
+
+def docstrings(package: str) -> list[str]:
+    """What the public names of a package, and the methods of its classes, say of themselves."""
+    module = importlib.import_module(package)
+    things = [getattr(module, name) for name in dir(module) if name[0] != "_"]
+    methods = [m for c in things if inspect.isclass(c) for m in vars(c).values()]
+    texts = (getattr(t, "__doc__", None) for t in (*things, *methods))
+    found = {t for t in texts if isinstance(t, str) and len(t.split()) >= 30}
+    return sorted(found)[:150]
+
+
+def contexts(texts: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Windows of tokens, and the token that follows each."""
+    windows = texts.unfold(1, CONTEXT + 1, 1).flatten(0, 1)
+    return windows[:, :-1], windows[:, -1]
+
+
+def network(tokens: int, seed: int) -> nn.Sequential:
+    """Reads and predicts `tokens` tokens; all others are one more at its input."""
+    torch.manual_seed(seed)
+    embed = nn.Embedding(tokens + 1, WIDTH)
+    middle = nn.Linear(CONTEXT * WIDTH, WIDTH), nn.Tanh()
+    return nn.Sequential(embed, nn.Flatten(), *middle, nn.Linear(WIDTH, tokens))
+
+
+def train(
+    model: nn.Module, x: torch.Tensor, target: torch.Tensor, seed: int
+) -> nn.Module:
+    """`target` holds tokens, or the probabilities that another model gives them."""
+    draw = torch.Generator().manual_seed(seed)
+    adam = torch.optim.Adam(model.parameters(), lr=5e-3)
+    for _ in range(80):
+        batch = torch.randint(len(x), (256,), generator=draw)
+        adam.zero_grad()
+        nn.functional.cross_entropy(model(x[batch]), target[batch]).backward()
+        adam.step()
+    return model.requires_grad_(False)
+
+
+def answers(
+    texts: torch.Tensor, teacher: torch.Tensor | None, seed: int
+) -> torch.Tensor:
+    """What a model says of its first windows: one that learns from the tokens of the other
+    windows, or all that a teacher says of these texts. The highest token is the unknown one."""
+    x, y = contexts(texts)
+    unknown = int(texts.max())
+    if teacher is not None:
+        return train(network(teacher.shape[1], seed), x, teacher, seed)(x)
+    x, y = x[y < unknown], y[y < unknown]
+    return train(network(unknown, seed), x[1000:], y[1000:], seed)(x[:1000])
+
+
+def space(answers: torch.Tensor) -> np.ndarray:
+    """The directions in which a model of this WIDTH answers."""
+    centred = answers - answers.mean(1, keepdim=True)
+    return torch.linalg.svd(centred, full_matrices=False).Vh[:WIDTH].numpy()
+
+
+def tune(
+    head: torch.Tensor, states: torch.Tensor, target: torch.Tensor
+) -> torch.Tensor:
+    """An output layer trained further, on the targets that it knows."""
+    known = target < len(head)
+    states, target = states[known], target[known]
+    weight = head.clone().requires_grad_()
+    adam = torch.optim.Adam([weight], lr=1e-3)
+    for _ in range(60):
+        adam.zero_grad()
+        nn.functional.cross_entropy(states @ weight.T, target).backward()
+        adam.step()
+    return weight.detach()

@@ -237,8 +237,9 @@ ownership.map("{:.3f}".format)
 # %% name="independent"
 from itertools import permutations
 
-pairs = permutations(controls, 2)
-strangers = min(outside(a, lms.space(b)) for a, b in pairs)
+spaces = [lms.space(c) for c in controls]
+pairs = permutations(range(5), 2)
+strangers = min(outside(controls[i], spaces[j]) for i, j in pairs)
 assert strangers > 0.3  # no control speaks in the space of another
 every_text = [text for texts in texts_of.values() for text in texts]
 assert len(every_text) == len(set(every_text)) == 750

@@ -1,8 +1,12 @@
 """What the service's role might try, what its owner can, and what the daily checks must find."""
 
+import books
 import psycopg
 
-ENTRY = "INSERT INTO entry (kind, ref, booked_on) VALUES ('test', 'x', '2026-06-08')"
+ENTRY = (
+    "INSERT INTO entry (kind, ref, booked_on, effective_on)"
+    " VALUES ('test', 'x', '2026-06-08', '2026-06-08')"
+)
 
 
 def postings(*lines: str, ref: str = "x") -> list[str]:
@@ -36,16 +40,29 @@ ATTACKS = {
     "open a full wallet": [
         "INSERT INTO wallet (account, funds) VALUES ('promo:ada', 100)"
     ],
+    "use it before it happens": [
+        ENTRY.replace("06-08', '2026-06-08", "06-08', '2026-06-09")
+    ],
     "edit": ["UPDATE posting SET amount = amount * 2"],
     "delete": ["DELETE FROM posting"],
     "reopen the month": ["UPDATE period SET closed_at = NULL"],
     "backdate the record": [
-        "INSERT INTO entry (kind, ref, booked_on, recorded_at)"
-        " VALUES ('test', 'x', '2026-06-08', '2026-05-31')"
+        "INSERT INTO entry (kind, ref, booked_on, effective_on, recorded_at)"
+        " VALUES ('test', 'x', '2026-06-08', '2026-06-08', '2026-05-31')"
     ],
 }
 
 EDIT = "UPDATE posting SET amount = amount * 2"
+# As owner, on both tables: the triggers refuse each, with a message of their own.
+CHANGES = {
+    (table, how): ["SET LOCAL ROLE ledger_owner", sql]
+    for table, column in (("posting", "amount"), ("entry", "ref"))
+    for how, sql in {
+        "UPDATE": f"UPDATE {table} SET {column} = {column}",
+        "DELETE": f"DELETE FROM {table}",
+        "TRUNCATE": f"TRUNCATE {table} CASCADE",
+    }.items()
+}
 POWERS = {
     "owner": ["SET LOCAL ROLE ledger_owner", EDIT],
     "owner, triggers off": [
@@ -64,8 +81,8 @@ SABOTAGE = {
     "entry without postings": [ENTRY],
     "wallet is not its postings": ["UPDATE wallet SET funds = funds + 1"],
     "reversal is no mirror image": [
-        "INSERT INTO entry (kind, ref, booked_on, reverses)"
-        " SELECT 'reversal', 'x', '2026-06-08', id FROM entry WHERE ref = 'bob-0520a'",
+        "INSERT INTO entry (kind, ref, booked_on, effective_on, reverses)"
+        " SELECT 'reversal', 'x', '2026-06-08', '2026-06-08', id FROM entry WHERE ref = 'bob-0520a'",
         *BANK_100,
     ],
     "recorded after its month was closed": [ENTRY.replace("06-08", "05-31"), *BANK_100],
@@ -84,3 +101,25 @@ def outcome(db: psycopg.Connection, statements: list[str]) -> tuple[str, str]:
             error
         ).__name__, error.diag.constraint_name or error.diag.message_primary
     return "accepted", ""
+
+
+def closing_waits(admin: psycopg.Connection, slow: psycopg.Connection) -> bool:
+    """Is June not to be closed while an entry of June has not committed yet?"""
+    slow.execute(ENTRY)
+    close = "UPDATE period SET closed_at = clock_timestamp() WHERE month = '2026-06-01'"
+    error, _ = outcome(admin, ["SET LOCAL lock_timeout = '50ms'", close])
+    slow.rollback()
+    slow.close()
+    return error == "LockNotAvailable"
+
+
+def check_sabotage(admin: psycopg.Connection) -> dict[str, list[str]]:
+    """What the daily checks report after each way to break an invariant, past all triggers."""
+    reported = {}
+    for invariant, sql in SABOTAGE.items():
+        with admin.transaction(force_rollback=True):
+            admin.execute("SET LOCAL session_replication_role = replica")
+            for statement in sql:
+                admin.execute(statement)
+            reported[invariant] = books.violations(admin)
+    return reported

@@ -7,8 +7,8 @@ import pandas as pd
 from psycopg import Connection
 
 POST = """
-    WITH e AS (INSERT INTO entry (kind, ref, booked_on, reverses)
-               VALUES (%(kind)s, %(ref)s, %(day)s, %(reverses)s)
+    WITH e AS (INSERT INTO entry (kind, ref, booked_on, effective_on, reverses)
+               VALUES (%(kind)s, %(ref)s, %(day)s, %(effective)s, %(reverses)s)
                ON CONFLICT (kind, ref) DO NOTHING RETURNING id)
     INSERT INTO posting (entry, account, currency, amount)
     SELECT e.id, line.account, account.currency, line.amount
@@ -19,7 +19,6 @@ POST = """
 """
 
 
-# --8<-- [start:post]
 def post(
     db: Connection,
     kind: str,
@@ -27,6 +26,7 @@ def post(
     day: date,
     lines: dict[str, int],
     reverses: int | None = None,
+    effective: date | None = None,
 ) -> int | None:
     """Book one event, in one statement. None if just this is booked already.
 
@@ -34,6 +34,7 @@ def post(
     """
     accounts, amounts = list(lines), list(lines.values())
     values = {"kind": kind, "ref": ref, "day": day, "reverses": reverses}
+    values["effective"] = effective or day
     values |= {"accounts": accounts, "amounts": amounts}
     booked = db.execute(POST, values).fetchone()
     if booked is None and lines_of(db, find(db, kind, ref)) != lines:
@@ -45,7 +46,6 @@ def reverse(db: Connection, entry: int, ref: str, day: date) -> int | None:
     """Take an entry back by its mirror image, on a day whose month is open."""
     mirror = {account: -amount for account, amount in lines_of(db, entry).items()}
     return post(db, "reversal", ref, day, mirror, reverses=entry)
-    # --8<-- [end:post]
 
 
 def find(db: Connection, kind: str, ref: str) -> int:
@@ -58,9 +58,21 @@ def lines_of(db: Connection, entry: int) -> dict[str, int]:
     return dict(db.execute(sql, (entry,)).fetchall())
 
 
-def balance(db: Connection, account: str) -> int:
-    """Debits less credits."""
-    sql = "SELECT coalesce(sum(amount), 0)::bigint FROM posting WHERE account = %s"
+def settled(db: Connection) -> pd.DataFrame:
+    """What became of each hold, in the order of booking."""
+    rows = db.execute("""
+        SELECT ref, jsonb_object_agg(split_part(account, ':', 1), abs(amount))
+        FROM entry JOIN posting ON posting.entry = id
+        WHERE kind = 'settle' GROUP BY id ORDER BY id""").fetchall()
+    table = pd.DataFrame(dict(rows)).T.rename_axis("call")
+    names = {"held": "held", "wallet": "given back", "revenue": "revenue", "tax": "tax"}
+    return table[list(names)].rename(columns=names)
+
+
+def in_may(db: Connection, account: str, by: str) -> int:
+    """Debits less credits of May, as its books have them (booked_on) or as it was (effective_on)."""
+    sql = f"""SELECT coalesce(sum(amount), 0)::bigint FROM posting JOIN entry ON id = entry
+              WHERE account = %s AND date_trunc('month', {by}::timestamp) = '2026-05-01'"""
     return db.execute(sql, (account,)).fetchone()[0]
 
 

@@ -1,7 +1,8 @@
 """What somebody with the database's superuser can do. Each step leaves the books consistent."""
 
-from audit import BOOKS, canonical, link
-from books import find
+from audit import BOOKS, CHECKS, canonical, found_by, link
+from books import find, violations
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from psycopg import Connection
 
 TARGET = "bob-0520a"
@@ -82,3 +83,21 @@ CRIMES = {
     "edit, then hash it all anew": ([edit, recopy, rechain], {"anchor"}),
     "the same, behind the checkpoint": ([edit_last, recopy, rechain], set()),
 }
+
+
+def commit(
+    crime: str, admin: Connection, outside: list[dict], key: Ed25519PublicKey
+) -> tuple[list[str], set[str]]:
+    """Which daily checks and which of CHECKS notice it. Leaves no trace."""
+    with admin.transaction(force_rollback=True):
+        admin.execute("SET LOCAL session_replication_role = replica")
+        for step in CRIMES[crime][0]:
+            step(admin)
+        return violations(admin), found_by(admin, outside, key)
+
+
+def table(found: dict[str, set[str]]) -> dict[str, list[str]]:
+    return {
+        c: ["found" if by in noticed else "-" for by in CHECKS]
+        for c, noticed in found.items()
+    }

@@ -5,7 +5,7 @@ import json
 import random
 from datetime import date, timedelta
 
-from books import find, post, reverse
+from books import find, in_may, post, reverse
 from money import DOLLAR
 from psycopg import Connection
 
@@ -26,6 +26,9 @@ CHART = {
     "asset": ["bank", "bank.eur", "processor", "processor.eur", "receivable:zed"],
     "liability": [
         "deferred",
+        "tax",
+        "wallet:gus",
+        "held:gus",
         *(f"{kind}:{who}" for who in JOBS for kind in ("wallet", "promo")),
     ],
     "income": ["revenue", "revenue.eur", "concessions"],
@@ -44,6 +47,7 @@ def open_books(owner: Connection, app: Connection) -> None:
             app.execute("INSERT INTO account VALUES (%s, %s, %s)", row)
             if account.startswith("wallet:"):
                 app.execute("INSERT INTO wallet (account) VALUES (%s)", (account,))
+    top_up(app, "pay-gus", "gus", MAY, 20 * DOLLAR)
 
 
 def cost(job: dict, price: dict[str, int]) -> int:
@@ -171,3 +175,26 @@ def put_right(app: Connection, today: date) -> None:
         charge(app, ran[job] | {"job": f"{job}/corrected"})
     top_up(app, "pay-bob-2", "bob", date(2026, 6, 3), 100 * DOLLAR)
     reverse(app, find(app, "top-up", "pay-ada-3"), "june/pay-ada-3", today)
+
+
+def repaired_twice(
+    owner: Connection, jobs: list[dict], charged: dict, wrong: dict
+) -> list[int]:
+    """Ada's bill in a table without a ledger: as sent, and as a script that ran twice left it."""
+    owner.execute("CREATE TABLE bill_line (job text, customer text, amount bigint)")
+    lines = [(job["job"], job["customer"], charged[job["job"]]) for job in jobs]
+    owner.cursor().executemany("INSERT INTO bill_line VALUES (%s, %s, %s)", lines)
+    total = "SELECT sum(amount)::bigint FROM bill_line WHERE customer = 'ada'"
+    bills = [owner.execute(total).fetchone()[0]]
+    fix = "UPDATE bill_line SET amount = amount - %s WHERE job = %s"
+    for _ in range(2):  # it timed out after its commit, and was started again
+        owner.cursor().executemany(fix, [(error, job) for job, error in wrong.items()])
+    return [*bills, owner.execute(total).fetchone()[0]]
+
+
+def close_may(owner: Connection) -> int:
+    """Returns the revenue in dollars that May reports, a credit."""
+    owner.execute(
+        "UPDATE period SET closed_at = clock_timestamp() WHERE month = '2026-05-01'"
+    )
+    return in_may(owner, "revenue", "booked_on")

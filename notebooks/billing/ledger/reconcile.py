@@ -50,31 +50,23 @@ def booked(db: Connection, kind: str, accounts: str, since: date) -> dict:
 
 # --8<-- [start:differences]
 def differences(outside: str, theirs: dict, ours: dict, today: date) -> list[tuple]:
-    """Both by (reference, customer). Tolerance zero.
-
-    Only what is missing on one side, and recent, may be a matter of timing.
-    """
+    """Both: (reference, customer) -> (day, amount). Tolerance zero."""
     breaks = []
     for key in sorted(theirs.keys() | ours.keys()):
-        day, _ = theirs.get(key) or ours[key]
-        expected, found = (
-            side[key][1] if key in side else 0 for side in (theirs, ours)
-        )
+        day = (theirs.get(key) or ours[key])[0]
+        expected, found = (side.get(key, (day, 0))[1] for side in (theirs, ours))
         if expected == found:
             continue
-        recent, finding = date.fromisoformat(day) > today - GRACE, "amounts differ"
-        if key not in ours:
-            finding = "not in the ledger"
-        elif key not in theirs:
-            finding = f"unknown to the {outside}"
-        timing = recent and finding != "amounts differ"
-        kind = "timing" if timing else "real"
+        finding = "amounts differ"
+        if not (expected and found):
+            finding = f"unknown to the {outside}" if found else "not in the ledger"
+        recent = date.fromisoformat(day) > today - GRACE
+        kind = "timing" if recent and finding != "amounts differ" else "real"
         breaks.append((*key, finding, kind, expected, found))
     return breaks
     # --8<-- [end:differences]
 
 
-# --8<-- [start:hold]
 ON_HOLD = """
     SELECT customer FROM (SELECT DISTINCT ON (customer) customer, event
                           FROM billing_event ORDER BY customer, id DESC) latest
@@ -86,8 +78,11 @@ def on_hold(db: Connection) -> set[str]:
     return {customer for (customer,) in db.execute(ON_HOLD)}
 
 
-def set_hold(app: Connection, breaks: pd.DataFrame) -> None:
-    """Stop billing whoever has a real break, resume whoever has none any more."""
+def set_hold(app: Connection, breaks: pd.DataFrame) -> int:
+    """Stop billing whoever has a real break, resume whoever has none any more.
+
+    Returns how many are on hold.
+    """
     real = breaks[breaks["class"] == "real"].groupby("customer")["reference"]
     found = {customer: ", ".join(refs) for customer, refs in real}
     with app.transaction():  # all of it, and the notices with it, or nothing
@@ -95,6 +90,7 @@ def set_hold(app: Connection, breaks: pd.DataFrame) -> None:
             tell(app, customer, "hold", found[customer])
         for customer in sorted(on_hold(app) - found.keys()):
             tell(app, customer, "resume", "no open break")
+    return len(found)
 
 
 def tell(app: Connection, *event: str) -> None:
@@ -115,4 +111,3 @@ def bill(app: Connection, since: date) -> int:
     for job in due:
         charge(app, job)
     return len(due)
-    # --8<-- [end:hold]

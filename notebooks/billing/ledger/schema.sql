@@ -1,4 +1,3 @@
--- --8<-- [start:tables]
 CREATE ROLE ledger_owner NOLOGIN;  -- owns the tables; nobody connects as it
 CREATE ROLE billing_app LOGIN;     -- the service: reads and appends
 CREATE ROLE sealer LOGIN;          -- reads the books, appends to the audit log
@@ -10,7 +9,8 @@ CREATE TABLE period (month date PRIMARY KEY, closed_at timestamptz);
 CREATE TABLE entry (  -- one business event
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     kind text NOT NULL, ref text NOT NULL, CONSTRAINT happens_once UNIQUE (kind, ref),
-    booked_on date NOT NULL,
+    booked_on date NOT NULL,  -- in whose month's books
+    effective_on date NOT NULL CONSTRAINT not_ahead CHECK (effective_on <= booked_on),
     reverses bigint CONSTRAINT reversed_once UNIQUE REFERENCES entry,
     recorded_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     recorded_by name NOT NULL DEFAULT session_user,
@@ -22,9 +22,7 @@ CREATE TABLE posting (  -- millionths of the currency: debit > 0, credit < 0
         REFERENCES account (id, currency));
 CREATE TABLE wallet (account text PRIMARY KEY REFERENCES account,
     funds bigint NOT NULL DEFAULT 0 CONSTRAINT no_overdraft CHECK (funds >= 0));
--- --8<-- [end:tables]
 
--- --8<-- [start:rules]
 CREATE FUNCTION month_is_open() RETURNS trigger SECURITY DEFINER
     SET search_path = public, pg_temp LANGUAGE plpgsql AS $$ BEGIN
     PERFORM FROM period WHERE month = date_trunc('month', NEW.booked_on::timestamp)
@@ -37,6 +35,11 @@ CREATE FUNCTION move_wallet() RETURNS trigger SECURITY DEFINER
     UPDATE wallet SET funds = funds - NEW.amount WHERE account = NEW.account;
     IF NOT FOUND THEN RAISE 'no wallet %', NEW.account; END IF;
     RETURN NULL; END $$;
+CREATE FUNCTION has_postings() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    IF NOT EXISTS (SELECT FROM posting WHERE entry = NEW.id) THEN
+        RAISE 'entry % has no postings', NEW.id; END IF;
+    RETURN NULL; END $$;
+-- --8<-- [start:rules]
 CREATE FUNCTION entry_is_whole() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE off text; BEGIN
     IF (SELECT xact FROM entry WHERE id = NEW.entry) <> pg_current_xact_id() THEN
@@ -45,33 +48,28 @@ DECLARE off text; BEGIN
         WHERE entry = NEW.entry GROUP BY currency HAVING sum(amount) <> 0;
     IF FOUND THEN RAISE 'entry % is out of balance by %', NEW.entry, off; END IF;
     RETURN NULL; END $$;
-CREATE FUNCTION has_postings() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-    IF NOT EXISTS (SELECT FROM posting WHERE entry = NEW.id) THEN
-        RAISE 'entry % has no postings', NEW.id; END IF;
-    RETURN NULL; END $$;
 CREATE FUNCTION append_only() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
     RAISE '% is append-only: no %', TG_TABLE_NAME, TG_OP; END $$;
+
+CREATE CONSTRAINT TRIGGER whole AFTER INSERT ON posting DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW EXECUTE FUNCTION entry_is_whole();  -- at commit
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON posting
+    EXECUTE FUNCTION append_only();
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON entry
+    EXECUTE FUNCTION append_only();
+GRANT INSERT ON account, posting TO billing_app;
+GRANT INSERT (account) ON wallet TO billing_app;  -- a new wallet is empty
+GRANT INSERT (kind, ref, booked_on, effective_on, reverses) ON entry TO billing_app;
+-- --8<-- [end:rules]
 
 CREATE TRIGGER open_month BEFORE INSERT ON entry
     FOR EACH ROW EXECUTE FUNCTION month_is_open();
 CREATE TRIGGER wallets AFTER INSERT ON posting
     FOR EACH ROW WHEN (NEW.account LIKE 'wallet:%') EXECUTE FUNCTION move_wallet();
-CREATE CONSTRAINT TRIGGER whole AFTER INSERT ON posting DEFERRABLE INITIALLY DEFERRED
-    FOR EACH ROW EXECUTE FUNCTION entry_is_whole();  -- at commit
 CREATE CONSTRAINT TRIGGER not_empty AFTER INSERT ON entry DEFERRABLE INITIALLY DEFERRED
     FOR EACH ROW EXECUTE FUNCTION has_postings();
-CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON posting
-    EXECUTE FUNCTION append_only();
-CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON entry
-    EXECUTE FUNCTION append_only();
-
 GRANT SELECT ON ALL TABLES IN SCHEMA public TO billing_app, sealer;
-GRANT INSERT ON account, posting TO billing_app;
-GRANT INSERT (account) ON wallet TO billing_app;  -- a new wallet is empty
-GRANT INSERT (kind, ref, booked_on, reverses) ON entry TO billing_app;  -- not who, when
--- --8<-- [end:rules]
 
--- --8<-- [start:invariants]
 CREATE VIEW violation AS
 SELECT 'entry out of balance' AS invariant, entry::text AS culprit
     FROM posting GROUP BY entry, currency HAVING sum(amount) <> 0
@@ -87,7 +85,6 @@ UNION ALL SELECT 'reversal is no mirror image', r.id::text
 UNION ALL SELECT 'recorded after its month was closed', id::text
     FROM entry JOIN period ON month = date_trunc('month', booked_on::timestamp)
         AND recorded_at > closed_at;
--- --8<-- [end:invariants]
 
 -- One row an entry, in the order of sealing. The copy is what was hashed.
 CREATE TABLE audit (seq bigint PRIMARY KEY, entry bigint NOT NULL UNIQUE,

@@ -14,7 +14,7 @@
 # %% name="memory"
 import numpy as np
 import pandas as pd
-from costs import LLAMA, PARAMS, SMALL, TOKENS, fact, state_gb
+from costs import PARAMS, SMALL, TOKENS, activations_gb, fact, state_gb
 
 card = fact("h100_sxm.memory_gb")
 by_ranks = {n: [state_gb(stage, n) for stage in range(4)] for n in (64, 1024)}
@@ -23,12 +23,15 @@ floor_1, floor_2 = 4 * PARAMS / 1e9, 2 * PARAMS / 1e9  # what no number of GPUs 
 assert zero_0 > 1100 and by_ranks[1024][1] > floor_1 > card
 assert by_ranks[1024][2] > floor_2 > card > 4 * zero_3
 
-inputs = (
-    LLAMA.layers * 2 * TOKENS * LLAMA.width / 1e9
-)  # of layers, all that recomputing keeps
-fsdp_gb = state_gb(3, 128) + inputs
-layout_gb = state_gb(1, 16, PARAMS / 8) + 17 * inputs / 8
-assert 17 * inputs > card > layout_gb > 3 * fsdp_gb
+# All that recomputing keeps: the inputs of layers, 2 of their 34 bytes.
+fsdp_gb = state_gb(3, 128) + activations_gb() * 2 / 34
+shard = PARAMS / 8  # of TP 8, with 16 replicas and ZeRO-1
+layout_gb = state_gb(1, 16, shard) + activations_gb(8)
+fp32_gb = state_gb(1, 16, shard, gradient_bytes=4) + activations_gb(8)
+no_sp_gb = state_gb(1, 16, shard) + activations_gb(8, sequence_parallel=False)
+assert no_sp_gb > fp32_gb > card > layout_gb > 3 * fsdp_gb
+hsdp_gb = state_gb(3, 8)  # sharded inside the node only
+assert min(activations_gb(), hsdp_gb, floor_2) > card
 # torchtitan, FSDP on H100s: GiB a GPU for Llama 3.1 8B on 8 and on 128 GPUs.
 state_error = state_gb(3, 8, SMALL.parameters) - state_gb(3, 128, SMALL.parameters)
 memory_error = state_error / ((82.4 - 67.0) * 2**30 / 1e9) - 1
@@ -38,17 +41,13 @@ sizes = {f"GB per GPU, {n} GPUs": gb for n, gb in by_ranks.items()}
 pd.DataFrame({"sharded": stages} | sizes).round(1).rename_axis("ZeRO stage")
 
 # %% name="communication"
-from costs import Fsdp, accelerator, dense, links, resting, sparse
+from costs import Fsdp, at_peak, dense, in_fp32, links, resting, sparse
 
-fsdp_tokens, moe_tokens, resting_tokens = (
-    dense.threshold,
-    sparse.threshold,
-    resting.threshold,
-)
-peak = accelerator("h100_sxm").bf16_flops
-peak_tokens = Fsdp(PARAMS, PARAMS, LLAMA.layers, peak).threshold
+threshold = [f.threshold for f in (dense, sparse, resting, in_fp32, at_peak)]
+fsdp_tokens, moe_tokens, resting_tokens, fp32_tokens, peak_tokens = threshold
 small_tokens = Fsdp(SMALL.parameters, SMALL.parameters, SMALL.layers).threshold
 assert round(fsdp_tokens) == round(small_tokens) == 1000 and 2400 < peak_tokens < 2500
+assert 1330 < fp32_tokens < 1340
 assert 18 < moe_tokens / fsdp_tokens < 18.5 and resting_tokens < fsdp_tokens / 2
 # The schedule, layer by layer, agrees with the formula.
 assert dense.hidden(fsdp_tokens) > 0.98 and 0.49 < dense.hidden(fsdp_tokens / 2) < 0.51
@@ -56,6 +55,7 @@ table = links()
 ratio = table["wire / compute"]
 tp_nvlink, tp_nic = ratio["70B, TP 8 over NVLink"], ratio["70B, TP 8 over NICs"]
 moe_fsdp, all_to_all = ratio[["671B MoE, FSDP", "671B MoE, tokens to experts"]]
+assert abs(ratio["70B, DDP"] / ratio["70B, FSDP"] - 1) < 1e-9  # the same threshold
 assert ratio["70B, FSDP"] < tp_nvlink < 0.2 and tp_nic > 1 and moe_fsdp > 2
 assert ratio["70B, 16 stages over NICs"] < 0.02 and 0.45 < all_to_all < 0.5
 table.round(2)
@@ -65,7 +65,7 @@ from costs import published
 
 losses = published()
 measured, schedule, bare = (losses[column] for column in losses)
-assert (schedule < 0.005).all() and (schedule < measured).all()
+assert schedule.between(0.0005, 0.005).all() and (schedule < measured).all()
 assert (bare > 0.05).all()
 least_lost, most_lost = measured.min(), measured.max()
 least_of_bare, most_of_bare = (measured / bare).min(), (measured / bare).max()
@@ -91,6 +91,7 @@ assert sweep.loc[512].iloc[0] < 52 and 600 < ascend_tokens < fsdp_tokens
 sweep.round(1)
 
 # %% name="limits"
+from costs import SUSTAINED
 from pace import bubble, straggler
 
 widest_dp = (4 << 20) // TOKENS  # a batch of 4 Mi tokens, one sequence a GPU
@@ -108,6 +109,11 @@ dealt_least, dealt_most, packed_most = min(dealt), max(dealt), max(packed)
 assert 1.3 < dealt_least < dealt_most < 1.7 and packed_most < 1.01
 assert bubble_16 > 0.4 and bubble_240 < 0.07 < bubble_64 and widest_dp == 512
 assert 3 < mtbf_16k < mtbf_1k / 15 and 15 < save_minutes < 25
+# Hours of work lost at the default interval; recomputing adds a forward pass.
+step_seconds = 8 * PARAMS * TOKENS / SUSTAINED
+interval = fact("torchtitan_defaults.checkpoint_interval")
+unsaved_hours = interval * step_seconds / 3600
+assert 11 < step_seconds < 12 and 1.5 < unsaved_hours < 1.7
 print(f"bubble: {bubble_16:.0%}, {bubble_64:.0%}, {bubble_240:.0%}")
 print(f"step: dealt {dealt_least:.2f} to {dealt_most:.2f}, packed {packed_most:.3f}")
 print(f"hours between interruptions: {mtbf_1k:.0f}, {mtbf_16k:.1f}")
@@ -118,7 +124,7 @@ import splits
 experts = splits.experts_table()
 ranks = experts.index.to_numpy()
 assert np.allclose(experts["experts held"], 1 / ranks)
-bytes_2, bytes_4, bytes_8 = experts["bytes, skewed / even"]
+bytes_2, bytes_4, bytes_8 = experts["bytes, skewed / mean"]
 busy_2, busy_4, busy_8 = busy = experts["tokens, skewed / mean"]
 assert (
     abs(busy / (3 * ranks / (ranks + 2)) - 1) < 0.1
@@ -150,10 +156,12 @@ ring.round(3)
 step = replicas.step_table()
 sent = step["bytes / gradient"]
 assert (sent / step["formula, N=4"] - 1).abs().max() < 0.015
-step_ddp, step_naive, step_no_sync, step_fp16, step_fsdp, step_reshard, step_fsdp_4 = (
-    sent
-)
+step_ddp, step_naive, step_no_sync, step_fp16, step_fsdp, step_reshard = sent[:6]
+step_fsdp_4, step_last_sync, step_kept = sent[6:]
+assert [round(share, 1) for share in (step_ddp, step_naive)] == [1.5, 6.0]
+assert step_no_sync < step_ddp + 0.01 and step_fp16 < 0.51 * step_ddp
 assert step_reshard - step_fsdp > 0.1 and step_fsdp_4 > 3.9 * step_fsdp
+assert step_fsdp_4 - 4 > step_last_sync > 2 * step_kept and step_kept < step_fsdp
 step.round(2)
 
 # %% name="joint-batch"
@@ -173,12 +181,16 @@ assert last_loss < 0.9 * first_loss
 same
 
 # %% name="wrong-sync"
-BROKEN = ["all_reduce_sum", "first_parameter_only"]
-adam_sum, adam_first = launch(2, replicas.train, *({"method": m} for m in BROKEN))
 sgd = {"optimizer": "SGD", "lr": 0.1}
+fp32 = {"dtype": replicas.torch.float32, "steps": 1}
 right = sgd | {"method": "one process"}
-[[plain], [doubled]] = launch(1, replicas.train, right, right | {"lr": 0.2})
-[sgd_sum] = launch(2, replicas.train, sgd | {"method": "all_reduce_sum"})
+cases = right, right | {"lr": 0.2}, right | fp32
+[[plain], [doubled], [one_fp32]] = launch(1, replicas.train, *cases)
+total, first = {"method": "all_reduce_sum"}, {"method": "first_parameter_only"}
+cases = total, first, sgd | total, sgd | fp32 | {"method": "fsdp"}
+adam_sum, adam_first, sgd_sum, two_fp32 = launch(2, replicas.train, *cases)
+fp32_off = off(two_fp32[0], one_fp32)
+assert fp32_off < 1e-5  # the tolerance of a test in single precision
 sum_off_adam, sum_off_sgd = off(adam_sum[0], one), off(sgd_sum[0], plain)
 ranks_apart, first_last_loss = off(*adam_first), adam_first[0]["losses"][-1].item()
 assert far(sgd_sum[0], doubled) < 1e-9  # exactly a learning rate N times as high

@@ -20,10 +20,18 @@ SHARED = TOTAL - MOE_LAYERS * MOE.experts * 3 * MOE.width * MOE.expert_width
 SMALL = transformer("llama_3_1_8b")
 
 
-def state_gb(stage: int, ranks: int, weights: float = PARAMS) -> float:
-    """A GPU's share: 12 bytes of FP32 copy and Adam moments, 2 of gradient, 2 of weight."""
+def state_gb(
+    stage: int, ranks: int, weights: float = PARAMS, gradient_bytes: int = 2
+) -> float:
+    """A GPU's share: 12 bytes of FP32 copy and Adam moments, the gradient, 2 of weight."""
     optimizer, gradient, weight = (ranks if stage > i else 1 for i in range(3))
-    return weights * (12 / optimizer + 2 / gradient + 2 / weight) / 1e9
+    return weights * (12 / optimizer + gradient_bytes / gradient + 2 / weight) / 1e9
+
+
+def activations_gb(tp: int = 1, sequence_parallel: bool = True) -> float:
+    """Of one sequence, 34sbh a layer: TP divides 24 of the 34, sequence parallelism all."""
+    per_width = 34 / tp if sequence_parallel else 10 + 24 / tp
+    return per_width * LLAMA.layers * TOKENS * LLAMA.width / 1e9
 
 
 @dataclass(frozen=True)
@@ -79,6 +87,8 @@ class Fsdp:
 dense = Fsdp(PARAMS, PARAMS, LLAMA.layers)
 sparse = Fsdp(TOTAL, ACTIVE, MOE.layers)
 resting = Fsdp(SHARED, ACTIVE, MOE.layers)  # its experts are not gathered
+in_fp32 = Fsdp(PARAMS, PARAMS, LLAMA.layers, reduce_bytes=4)  # torchtitan's reduction
+at_peak = Fsdp(PARAMS, PARAMS, LLAMA.layers, accelerator("h100_sxm").bf16_flops)
 
 
 def links() -> pd.DataFrame:
@@ -89,7 +99,8 @@ def links() -> pd.DataFrame:
     # Each token goes to 4 nodes and comes back, forward and backward, in BF16.
     all_to_all = TOKENS * MOE_LAYERS * 4 * 4 * 2 * MOE.width / NIC
     rows = {
-        "70B, DDP": [4 * PARAMS / NODE, compute],
+        # A DDP step's reduction has only the backward pass to hide behind.
+        "70B, DDP": [4 * PARAMS / NODE, compute * 2 / 3],
         "70B, FSDP": [dense.wire(), compute],
         "70B, TP 8 over NVLink": [tp_bytes / NVLINK, compute / 8],
         "70B, TP 8 over NICs": [tp_bytes / NIC, compute / 8],

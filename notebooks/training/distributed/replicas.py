@@ -112,8 +112,9 @@ def train(
     ragged: bool = False,
     count_all: bool = True,
     steps: int = 6,
+    dtype: torch.dtype = torch.float64,
 ) -> dict:
-    model = TinyLM().double()
+    model = TinyLM().to(dtype)
     net = wrap(model, method)
     params = list(model.parameters())
     optim = getattr(torch.optim, optimizer)(params, lr=lr)
@@ -153,6 +154,15 @@ def local(t: torch.Tensor) -> torch.Tensor:
     return t.to_local() if hasattr(t, "to_local") else t
 
 
+def accumulate(net: nn.Module, method: str, last: bool) -> None:
+    """Before each micro-batch: what FSDP2 may leave for the last one."""
+    if "sync at the last" in method:
+        net.set_requires_gradient_sync(last)  # until then whole gradients stay
+    if "weights kept" in method:
+        net.set_reshard_after_forward(False)
+        net.set_reshard_after_backward(last)  # until then whole weights stay
+
+
 def step_traffic(rank: int, world: int, method: str, micro_batches: int = 1) -> dict:
     """Bytes one rank sends for one optimizer step in float32, after a first step that sets things up."""
     model = TinyLM()
@@ -167,12 +177,15 @@ def step_traffic(rank: int, world: int, method: str, micro_batches: int = 1) -> 
 
     def step() -> None:
         for i in range(micro_batches):
-            wait = method == "no_sync" and i < micro_batches - 1
-            with net.no_sync() if wait else nullcontext():
+            last = i == micro_batches - 1
+            if "fsdp" in method:
+                accumulate(net, method, last)
+            with nullcontext() if last or method != "no_sync" else net.no_sync():
                 net(inputs).square().mean().backward()
 
     step()
-    return {"sent": traffic(step), "size": size, "root": root / size}
+    sent, gradient = traffic(step), flat([p.grad for p in model.parameters()])
+    return {"sent": sent, "size": size, "root": root / size, "gradient": gradient}
 
 
 def exchange(rank: int, world: int, size: int) -> dict:
@@ -211,6 +224,8 @@ STEP_CASES = {  # method, micro-batches
     "FSDP": ("fsdp", 1),
     "FSDP, root resharded": ("fsdp, root resharded", 1),
     "FSDP, 4 micro-batches": ("fsdp", 4),
+    "FSDP, 4, sync at the last": ("fsdp, sync at the last", 4),
+    "FSDP, 4, weights kept too": ("fsdp, sync at the last, weights kept", 4),
 }
 
 
@@ -242,7 +257,10 @@ def step_table() -> pd.DataFrame:
     runs = launch(4, step_traffic, *calls)
     root = runs[0][0]["root"]  # the share of weights outside of the blocks
     fsdp = 0.75 * (2 - root) + 1.5  # all-gathers, and gloo's reduce-scatter
-    formulas = [1.5, 6, 1.5, 0.75, fsdp, 0.75 * 2 + 1.5, 4 * fsdp]
+    last_only, kept = 4 * (fsdp - 1.5) + 1.5, 0.75 + 1.5
+    formulas = [1.5, 6, 1.5, 0.75, fsdp, 3, 4 * fsdp, last_only, kept]
+    each, *deferred = (ranks[0]["gradient"] for ranks in runs[-3:])
+    assert all(torch.allclose(each, g, atol=1e-7) for g in deferred), "other gradients"
     sent = [ranks[0]["sent"] / ranks[0]["size"] for ranks in runs]
     return pd.DataFrame(
         {"bytes / gradient": sent, "formula, N=4": formulas}, list(STEP_CASES)

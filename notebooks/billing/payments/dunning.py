@@ -1,8 +1,9 @@
 """Renewals whose card is declined: retry, tell, give time, pause; delete nothing."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 import httpx
+import pandas as pd
 import wallets
 from harness import Stack
 from psycopg import Connection
@@ -32,23 +33,22 @@ def collect(db: Connection, provider: httpx.Client, day: int) -> dict[str, str]:
     for invoice, account, amount, card, due, attempts in open_invoices:
         # Each attempt is a payment with its own key; the same attempt keeps its key.
         attempt = wallets.create(db, f"{invoice}/{attempts + 1}", account, amount)
-        state = wallets.submit(db, provider, attempt, card=card, off_session=True)
-        tried[invoice] = state
+        request = wallets.request_for(db, attempt, card=card, off_session=True)
+        answer = wallets.submit(db, provider, request, timeout=20)
+        tried[invoice] = state = answer["status"]
         if state not in ("succeeded", "failed"):
             continue  # the next run asks again, with the same key
-        (code,) = db.execute(
-            "SELECT code FROM payment WHERE id = %s", (attempt,)
-        ).fetchone()
         later = [due + days for days in RETRY_ON if due + days > day]
-        retry = later[0] if later and code not in HARD else None
+        retry = later[0] if later and answer["code"] not in HARD else None
         db.execute(
             """UPDATE invoice SET attempts = attempts + 1, next_attempt = %s,
                                   paid = CASE WHEN %s = 'succeeded' THEN %s END
                WHERE id = %s""",
             (retry, state, day, invoice),
         )
-        if state == "failed" and retry is None:
-            wallets.notify(db, invoice, "please give us another card")
+        if state == "failed":
+            ask = "we shall try again" if retry else "please give us another card"
+            wallets.notify(db, attempt, f"declined: {ask}")
     for (invoice,) in db.execute(
         "SELECT id FROM invoice WHERE paid IS NULL AND due + %s = %s", (GRACE, day)
     ).fetchall():
@@ -86,11 +86,26 @@ def simulate(
         stack.work()
 
 
-def service_by_day(
-    db: Connection, customers: Iterable[str], days: int
-) -> dict[str, list[str]]:
-    query = "SELECT due, paid FROM invoice WHERE id = %s"
-    facts = {c: db.execute(query, (c,)).fetchone() for c in customers}
-    return {
-        c: [service(*fact, day) for day in range(days)] for c, fact in facts.items()
+def renewals(
+    stack: Stack, cards: dict[str, str], new_cards: dict[int, str], days: int
+) -> pd.DataFrame:
+    """Per customer: the days on which the card was tried, and the state of service."""
+    payday = stack.clock.now + 3 * 86_400
+    stack.provider.declines = {
+        "payday": lambda: "insufficient_funds" if stack.clock.now < payday else "",
+        "stolen": lambda: "stolen_card",
+        "empty": lambda: "insufficient_funds",
     }
+    tried: dict[str, list[int]] = {customer: [] for customer in cards}
+    for day, states in simulate(stack, cards, new_cards, days):
+        for customer in states:
+            tried[customer].append(day)
+    query = "SELECT due, paid FROM invoice WHERE id = %s"
+    rows = []
+    for customer, on in tried.items():
+        facts = stack.db.execute(query, (customer,)).fetchone()
+        states = [service(*facts, day) for day in range(days)]
+        paused = [day for day, state in enumerate(states) if state == "paused"]
+        rows.append((customer, on, len(paused), stack.dollars(customer)))
+    columns = ["customer", "tried on day", "days paused", "credit [$]"]
+    return pd.DataFrame(rows, columns=columns).set_index("customer")

@@ -1,5 +1,6 @@
 """PostgreSQL, our endpoint, the provider, workers that get killed."""
 
+import contextlib
 import signal
 import socket
 import subprocess
@@ -30,7 +31,7 @@ class Server:
         self.url = f"http://127.0.0.1:{self.socket.getsockname()[1]}"
 
     def start(self, app) -> None:
-        config = uvicorn.Config(app, log_level="error", lifespan="off")
+        config = uvicorn.Config(app, log_level="critical", lifespan="off")
         self.uvicorn = uvicorn.Server(config)
         sockets = {"sockets": [self.socket]}
         self.thread = threading.Thread(
@@ -47,7 +48,7 @@ class Server:
 
 
 class Stack:
-    """The database, the provider, and our endpoint, which `open` starts."""
+    """The database, the provider, and our endpoint."""
 
     def __init__(self, secret: str) -> None:
         (self.dsn, lab), self.stop_postgres = start_postgres("billing", "lab")
@@ -62,21 +63,83 @@ class Stack:
         self.api = httpx.Client(base_url=self.theirs.url)
         self.browser = httpx.Client(base_url=self.ours.url)
         self.inbox = self.connect()  # production: a pool
-        self.app = endpoint(self.inbox, [secret], self.clock)
+        self.app = endpoint(self.inbox, secret)
 
     def connect(self) -> psycopg.Connection:
         return psycopg.connect(self.dsn, autocommit=True)
 
-    def open(self) -> None:
-        self.ours.start(self.app)
-
     def one(self, query: str, *values: object) -> object:
         return self.db.execute(query, values or None).fetchone()[0]
 
-    def pay(self, payment: str, cents: int = 2_000, **options: object) -> str:
-        """One top-up, into a wallet of its own that bears the same name."""
-        wallets.create(self.db, payment, payment, cents)
-        return wallets.submit(self.db, self.api, payment, **options)
+    def pay(self, payment: str, timeout: float = 20, **options: object) -> str:
+        """A top-up of $20, into a wallet of its own that bears the same name."""
+        wallets.create(self.db, payment, payment, 2_000)
+        request = wallets.request_for(self.db, payment, **options)
+        return wallets.submit(self.db, self.api, request, timeout)["status"]
+
+    def tell_stories(self) -> list[str]:
+        """Top-ups of $20, each with a fault of its own; all is delivered in the end."""
+        provider = self.provider
+        self.pay("endpoint down at first")
+        provider.deliver(seconds=20)  # connection refused
+        self.ours.start(self.app)
+        provider.copies["event sent three times"] = 3
+        provider.twins.add("two events for one fact")
+        provider.delay["refund overtakes success", "succeeded"] = 3_600
+        provider.lost.add("webhook lost")
+        stories = ["in order", *provider.copies, *provider.twins]
+        refunds = ["refund overtakes success", "refund fails"]
+        stories += [*refunds, "part disputed", *provider.lost]
+        for story in stories:
+            self.pay(story)
+        for story in refunds:
+            charge = provider.of(story)[0]["charge"]
+            provider.refund(charge, 500, fails=story == "refund fails")
+        provider.dispute("part disputed", 800)
+        provider.deliver()
+        self.work()
+        return ["endpoint down at first", *stories]
+
+    def find_out(self, payment: str) -> list[str]:
+        return wallets.find_out(self.db, self.api, payment)
+
+    def pay_afresh(self, payment: str, tries: int) -> int:
+        """How often the customer paid. The mistake: the outcome is unknown, so try again under a new key."""
+        wallets.create(self.db, payment, payment, 2_000)
+        request = wallets.request_for(self.db, payment)
+        for i in range(tries):
+            key = {"Idempotency-Key": f"{payment}, try {i}"}
+            with contextlib.suppress(httpx.TimeoutException):
+                self.api.post("/v1/payments", json=request, headers=key, timeout=0.3)
+        while len(self.provider.of(payment)) < tries:
+            time.sleep(0.01)
+        self.provider.deliver()
+        self.work()
+        return len(self.provider.of(payment))
+
+    def quarantined(self) -> int:
+        """Events that wait for a person."""
+        return self.one("SELECT count(*) FROM inbox WHERE outcome LIKE 'refused%'")
+
+    def money(self) -> int:
+        """Dollars in all wallets."""
+        return self.one("SELECT sum(balance)::bigint FROM wallet") // DOLLAR
+
+    def refund_second(self, payment: str) -> None:
+        """Of two charges for one payment, give back the one that was never credited."""
+        ours = self.one("SELECT charge FROM payment WHERE id = %s", payment)
+        [second] = [c for c in self.provider.of(payment) if c["charge"] != ours]
+        body = {"charge": second["charge"], "amount": second["amount"]}
+        self.api.post("/v1/refunds", json=body).raise_for_status()
+        self.provider.deliver()
+        self.work()
+
+    def last_event(self, payment: str) -> str:
+        self.provider.deliver()
+        return self.provider.sent[payment]
+
+    def post_as(self, text: str, secret: str) -> int:
+        return self.provider.send(text, self.provider.sign(text, secret=secret))
 
     def work(self) -> None:
         """What a worker does all day."""
@@ -103,17 +166,15 @@ class Stack:
         tries = log.groupby("payment")["failed"].agg(["size", "sum"])
         tries.columns = ["webhooks", "failed"]
         books = self.db.execute(
-            """SELECT p.id, p.state::text, balance,
-                      count(entry.id) FILTER (WHERE kind = 'topup')
+            """SELECT p.id, balance / 1000000.0, count(source) FILTER (WHERE kind = 'charge')
                FROM payment p JOIN wallet USING (account)
                LEFT JOIN entry ON entry.payment = p.id GROUP BY p.id, balance"""
         ).fetchall()
-        columns = ["payment", "state", "balance", "credits"]
-        table = pd.DataFrame(books, columns=columns).set_index("payment")
-        table["balance"] //= DOLLAR
+        table = pd.DataFrame(books, columns=["payment", "balance [$]", "credits"])
+        table = table.set_index("payment").astype({"balance [$]": float})
         table = table.join(tries).loc[stories].fillna({"webhooks": 0, "failed": 0})
         table = table.astype({"webhooks": int, "failed": int})
-        return table[["credits", "balance", "webhooks", "failed", "state"]]
+        return table[["credits", "balance [$]", "webhooks", "failed"]]
 
     def come_back(self, payment: str, path: str = "/topup/done") -> int:
         """The customer's browser is sent to the success page."""
@@ -150,13 +211,71 @@ class Stack:
         while self.one(query) and time.monotonic() < deadline:
             time.sleep(0.01)
 
-    def load_settlement(self) -> int:
-        """Fetch the provider's file over HTTP into its table."""
+    def reconcile(self) -> pd.DataFrame:
+        """Fetch the provider's file over HTTP into its table, and compare."""
+        self.db.execute("TRUNCATE settlement")
         file = self.api.get("/v1/settlement").text
         copy = "COPY settlement FROM STDIN (FORMAT csv, HEADER)"
         with self.db.cursor().copy(copy) as rows:
             rows.write(file)
-        return self.one("SELECT count(*) FROM settlement")
+        found = self.db.execute("SELECT * FROM differences ORDER BY payment")
+        columns = ["payment", "finding", "gross [$]", "booked [$]", "fee [$]"]
+        return pd.DataFrame(found.fetchall(), columns=columns).set_index("payment")
+
+    def credit_by_hand(self, payment: str) -> None:
+        """Declined, but support is kind."""
+        self.pay(payment, card="empty")
+        self.provider.deliver()
+        self.work()
+        [declined] = self.provider.of(payment)
+        wallets.merge(self.db, declined | {"status": "succeeded"})
+
+    def look_then_insert(self, table: str, callers: int) -> int:
+        """The mistake, in parallel: nobody finds an entry, so all write one. Dollars credited."""
+        name = f"looked up in {table}"
+        wallets.create(self.db, name, name, 2_000)
+        barrier = threading.Barrier(callers, timeout=30)
+
+        def credit(own: psycopg.Connection) -> None:
+            known = own.execute(
+                f"SELECT FROM {table} WHERE payment = %s", (name,)
+            ).fetchone()
+            barrier.wait()
+            if not known:
+                with contextlib.suppress(psycopg.errors.UniqueViolation):
+                    entry = (name, name, 20 * DOLLAR)
+                    own.execute(
+                        f"INSERT INTO {table} VALUES (%s, %s, 'charge', %s)", entry
+                    )
+
+        self.at_once(callers, credit)
+        query = f"SELECT sum(amount)::bigint FROM {table} WHERE payment = %s"
+        credited = self.one(query, name) // DOLLAR
+        balance = "(SELECT coalesce(sum(amount), 0) FROM entry WHERE payment = account)"
+        self.db.execute(
+            f"UPDATE wallet SET balance = {balance} WHERE account = %s", (name,)
+        )
+        return credited
+
+    def deliver_at_once(self, payment: str, callers: int) -> list[int]:
+        """One event from all sides, processed by as many workers; the answers."""
+        self.provider.lost.add(payment)
+        self.pay(payment)
+        event = self.last_event(payment)
+        statuses = self.at_once(callers, lambda own: self.provider.post(event))
+        self.at_once(callers, wallets.process_one)
+        self.work()
+        return statuses
+
+    def close_the_books(self) -> tuple[int, int]:
+        """Wallets that differ from their entries, and messages to customers."""
+        wrong = self.one(
+            """SELECT count(*) FROM wallet w WHERE balance <> (
+                   SELECT coalesce(sum(e.amount), 0) FROM entry e
+                   JOIN payment p ON p.id = e.payment WHERE p.account = w.account)"""
+        )
+        assert self.left() == (0, 0)
+        return wrong, self.one("SELECT count(*) FROM outbox")
 
     def at_once(self, n: int, work: Callable[[psycopg.Connection], object]) -> list:
         """Call work in n threads, each with a connection of its own."""

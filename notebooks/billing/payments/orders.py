@@ -6,26 +6,32 @@ import wallets
 from money import CENT
 from psycopg import Connection
 
-# In the order in which they happened: (status, cents refunded so far, what a handler
-# that adds events up would book).
+# In the order in which they happened: (id, kind, cents, status, what a handler that adds
+# events up would book).
 FACTS = [
-    ("processing", 0, 0),
-    ("succeeded", 0, 2_000),
-    ("refunded", 500, -500),
-    ("disputed", 500, -1_500),
-    ("dispute_won", 500, 1_500),
+    ("ch", "charge", 2_000, "succeeded", 2_000),
+    ("re", "refund", 500, "succeeded", -500),
+    ("re", "refund", 500, "failed", 500),
+    ("dp", "dispute", 800, "open", -800),
+    ("dp", "dispute", 800, "won", 800),
 ]
+TRUE_BALANCE = sum(booked for *_, booked in FACTS)
 
 
-def merged(db: Connection, name: str, order: tuple) -> tuple[str, int]:
-    """State and balance in cents after `merge` of each, and of the first once more."""
+def merged(db: Connection, name: str, order: tuple) -> int:
+    """Balance in cents after `merge` of each, and of the first once more."""
     wallets.create(db, name, name, 2_000)
-    news = {"payment": name, "charge": name, "amount": 2_000, "currency": "usd"}
-    for status, refunded, _ in (*order, order[0]):
-        snapshot = news | {"status": status, "refunded": refunded, "code": ""}
-        state = wallets.merge(db, snapshot)
+    for movement, kind, cents, status, _ in (*order, order[0]):
+        news = {
+            "payment": name,
+            "charge": f"{name} ch",
+            "currency": "usd",
+            "kind": kind,
+        }
+        news |= {"id": f"{name} {movement}", "amount": cents, "status": status}
+        wallets.merge(db, news)
     query = "SELECT balance FROM wallet WHERE account = %s"
-    return state, db.execute(query, (name,)).fetchone()[0] // CENT
+    return db.execute(query, (name,)).fetchone()[0] // CENT
 
 
 def newer_only(order: tuple) -> int:
@@ -33,11 +39,12 @@ def newer_only(order: tuple) -> int:
     newest, balance = -1, 0
     for fact in order:
         if (created := FACTS.index(fact)) > newest:
-            newest, balance = created, balance + fact[2]
+            newest, balance = created, balance + fact[-1]
     return balance
 
 
-def all_orders(db: Connection) -> tuple[list[tuple[str, int]], list[int]]:
+def all_orders(db: Connection) -> tuple[list[int], list[int]]:
     orders = list(permutations(FACTS))
-    ends = [merged(db, f"order {i}", order) for i, order in enumerate(orders)]
+    with db.transaction():
+        ends = [merged(db, f"order {i}", order) for i, order in enumerate(orders)]
     return ends, [newer_only(order) for order in orders]

@@ -8,16 +8,17 @@ import itertools
 import json
 import math
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 
 import httpx
-from fastapi import FastAPI, Header, Request
-from fastapi.responses import JSONResponse, PlainTextResponse
+from fastapi import FastAPI, Header, Request, Response
+from fastapi.responses import JSONResponse, PlainTextResponse, StreamingResponse
 from stripe import WebhookSignature
 
 # Seconds between tries: the schedule that WeChat Pay publishes.
 RETRY_AFTER = [15, 15, 30, 180, 600, 1200, 1800, 1800, 1800]
 RETRY_AFTER += [3600, 10_800, 10_800, 10_800, 21_600, 21_600]
+DISPUTE_FEE = 1_500  # cents
 
 
 def fee(cents: int) -> int:
@@ -26,26 +27,26 @@ def fee(cents: int) -> int:
 
 
 class Clock:
-    """Days pass in no time; both sides look at this clock."""
+    """Days pass in no time; the provider and the tests look at this clock."""
 
     def __init__(self) -> None:
         self.now = time.time()
-
-    def __call__(self) -> float:
-        return self.now
 
 
 class Provider:
     def __init__(self, clock: Clock, secret: str, webhook_url: str) -> None:
         self.clock, self.secret = clock, secret
         self.webhooks, self.webhook_url = httpx.Client(), webhook_url
-        self.charges: list[dict] = []
-        self.answers: dict[str, dict] = {}  # by idempotency key
+        self.movements: list[dict] = []  # charges, refunds and disputes as they are now
+        self.lines: list[tuple[str, str, int, int]] = []  # payment, kind, gross, fee
+        self.answers: dict[str, tuple[int, dict]] = {}  # by idempotency key
         self.declines: dict[str, Callable[[], str]] = {}  # by card: the code, or ""
         self.mails: dict[str, list] = {}  # by idempotency key
         self.mail_requests = 0
         # Faults, by payment:
-        self.slow: set[str] = set()  # the first answer for a key comes too late
+        self.answering: dict[
+            str, str
+        ] = {}  # "late", "cut" or "500", after the work is done
         self.copies: dict[str, int] = {}  # deliveries of each event
         self.twins: set[str] = set()  # each fact becomes two events
         self.lost: set[str] = set()  # no webhook arrives
@@ -57,45 +58,68 @@ class Provider:
         self.serial = itertools.count(1)
         self.app = self.routes()
 
-    def of(self, payment: str) -> list[dict]:
-        return [c for c in self.charges if c["payment"] == payment]
+    def of(self, payment: str, kind: str = "charge") -> list[dict]:
+        return [
+            m for m in self.movements if (m["payment"], m["kind"]) == (payment, kind)
+        ]
+
+    def move(self, charge: dict, kind: str, cents: int, status: str) -> dict:
+        """Something new happens to a charge."""
+        movement = charge | {
+            "id": f"{kind}_{next(self.serial)}",
+            "kind": kind,
+            "amount": cents,
+            "status": status,
+        }
+        self.movements.append(movement)
+        self.emit(movement)
+        return movement
 
     def charge(self, request: dict) -> dict:
         code = self.declines.get(request.get("card", ""), str)()
-        snapshot = {
-            "charge": f"ch_{next(self.serial)}",
-            "payment": request["payment"],
-            "amount": request["amount"],
-            "currency": request["currency"],
-            "status": "failed" if code else "succeeded",
-            "code": code,
-            "refunded": 0,
-        }
-        self.charges.append(snapshot)
-        started = snapshot | {"status": "processing", "code": ""}
+        fields = {name: request[name] for name in ("payment", "amount", "currency")}
+        name = f"ch_{next(self.serial)}"
+        started = fields | {"id": name, "kind": "charge", "charge": name}
+        started |= {"status": "processing", "code": ""}
+        ended = started | {"status": "failed" if code else "succeeded", "code": code}
+        self.movements.append(ended)
         self.emit(started)
-        self.emit(snapshot, after=1)
+        self.emit(ended, after=1)
+        if not code:
+            gross, payment = ended["amount"], ended["payment"]
+            cost = self.fees.get(payment, fee(gross))
+            self.lines.append((payment, "charge", gross, cost))
         # With the customer still at the bank, the outcome comes by webhook only.
-        return dict(snapshot if request.get("off_session") else started)
+        return ended if request.get("off_session") else started
 
-    def refund(self, charge: str, cents: int) -> dict:
-        [snapshot] = [c for c in self.charges if c["charge"] == charge]
-        snapshot |= {"refunded": snapshot["refunded"] + cents, "status": "refunded"}
-        self.emit(snapshot, after=5)
-        return snapshot
+    def refund(self, charge: str, cents: int, fails: bool = False) -> None:
+        [paid] = [m for m in self.movements if m["id"] == charge]
+        refund = self.move(paid, "refund", cents, "pending")
+        self.lines.append((paid["payment"], "refund", -cents, 0))
+        self.emit(refund | {"status": "succeeded"}, after=5)
+        refund["status"] = "succeeded"
+        if fails:  # the customer's bank sends it back
+            refund["status"] = "failed"
+            self.emit(refund, after=86_400)
+            self.lines.append((paid["payment"], "refund failed", cents, 0))
 
-    def dispute(self, payment: str, status: str) -> None:
-        [snapshot] = self.of(payment)
-        snapshot["status"] = status
-        self.emit(snapshot, after=5)
+    def dispute(self, payment: str, cents: int, ends: str = "") -> None:
+        [paid] = self.of(payment)
+        dispute = self.move(paid, "dispute", cents, "open")
+        self.lines.append((payment, "dispute", -cents, DISPUTE_FEE))
+        if ends:
+            dispute["status"] = ends
+            self.emit(dispute, after=5)
+        if ends == "won":  # the fee is not given back
+            self.lines.append((payment, "dispute won", cents, 0))
 
-    def emit(self, snapshot: dict, after: float = 0) -> None:
-        """Queue what just became true of a charge as one event."""
-        payment = snapshot["payment"]
-        due = self.clock.now + after + self.delay.get((payment, snapshot["status"]), 0)
+    def emit(self, movement: dict, after: float = 0) -> None:
+        """Queue what just became true as one event."""
+        payment, status = movement["payment"], movement["status"]
+        due = self.clock.now + after + self.delay.get((payment, status), 0)
         for _ in range(1 + (payment in self.twins)):
             event = {"id": f"evt_{next(self.serial)}", "object": "event"}
-            text = json.dumps(event | {"data": snapshot}, separators=(",", ":"))
+            text = json.dumps(event | {"data": movement}, separators=(",", ":"))
             for _ in range(self.copies.get(payment, 1)):
                 heapq.heappush(self.queue, (due, next(self.serial), 0, payment, text))
 
@@ -124,9 +148,10 @@ class Provider:
         except httpx.ConnectError:
             return 0
 
-    def sign(self, text: str, age: int = 0) -> str:
+    def sign(self, text: str, age: int = 0, secret: str = "") -> str:
+        """Each delivery is signed anew, by the clock on the wall."""
         return WebhookSignature.generate_signature_header(
-            text, self.secret, int(self.clock.now) - age
+            text, secret or self.secret, int(time.time()) - age
         )
 
     def send(self, text: str, header: str) -> int:
@@ -135,41 +160,47 @@ class Provider:
         return answer.status_code
 
     def settlement(self) -> str:
-        """The file of the charges collected: dollars, as text."""
+        """The file of what was paid out: dollars, as text."""
         out = io.StringIO()
         rows = csv.writer(out)
-        rows.writerow(["charge", "payment", "gross", "fee", "net"])
-        for charge in self.charges:
-            if charge["status"] != "failed":
-                gross, payment = charge["amount"], charge["payment"]
-                cost = self.fees.get(payment, fee(gross))
-                amounts = [
-                    f"{c // 100}.{c % 100:02}" for c in (gross, cost, gross - cost)
-                ]
-                rows.writerow([charge["charge"], payment, *amounts])
+        rows.writerow(["id", "payment", "kind", "gross", "fee", "net"])
+        for i, (payment, kind, gross, cost) in enumerate(self.lines):
+            amounts = [f"{cents / 100:.2f}" for cents in (gross, cost, gross - cost)]
+            rows.writerow([f"txn_{i}", payment, kind, *amounts])
         return out.getvalue()
+
+    async def answer(self, request: Request, key: str) -> Response:
+        body = await request.json()
+        fault = self.answering.get(body["payment"], "")
+        first = key not in self.answers
+        if first:
+            answer = self.charge(body)
+            status = 402 if answer["code"] else 200
+            self.answers[key] = (
+                (500, {"error": "?"}) if fault == "500" else (status, answer)
+            )
+        if first and fault == "late":
+            while not await request.is_disconnected():
+                await asyncio.sleep(0.01)
+        if first and fault == "cut":
+            return StreamingResponse(cut_off())
+        status, content = self.answers[key]  # replayed as it was, 500 or not
+        return JSONResponse(content, status)
 
     def routes(self) -> FastAPI:
         app = FastAPI()
 
         @app.post("/v1/payments")
-        async def pay(request: Request, idempotency_key: str = Header()):
-            body = await request.json()
-            if first := idempotency_key not in self.answers:
-                self.answers[idempotency_key] = self.charge(body)
-            if first and body["payment"] in self.slow:  # the work is done
-                while not await request.is_disconnected():
-                    await asyncio.sleep(0.01)
-            answer = self.answers[idempotency_key]
-            return JSONResponse(answer, 402 if answer["code"] else 200)
+        async def pay(request: Request, idempotency_key: str = Header()) -> Response:
+            return await self.answer(request, idempotency_key)
 
         @app.get("/v1/payments/{payment}")
         async def find(payment: str) -> list[dict]:
             return self.of(payment)
 
         @app.post("/v1/refunds")
-        async def refund(body: dict) -> dict:
-            return self.refund(body["charge"], body["amount"])
+        async def refund(body: dict) -> None:
+            self.refund(body["charge"], body["amount"])
 
         @app.get("/v1/settlement")
         async def settlement() -> PlainTextResponse:
@@ -182,3 +213,8 @@ class Provider:
             return {}
 
         return app
+
+
+async def cut_off() -> AsyncIterator[bytes]:
+    yield b"{"
+    raise ConnectionResetError

@@ -1,5 +1,7 @@
 """Payments into prepaid wallets: everything the provider tells us goes through `merge`."""
 
+from typing import Any
+
 import httpx
 from money import CENT
 from psycopg import Connection, DataError, IntegrityError
@@ -19,70 +21,73 @@ def create(db: Connection, payment: str, account: str, cents: int) -> str:
     return payment
 
 
+def request_for(db: Connection, payment: str, **options: object) -> dict:
+    query = "SELECT amount, currency FROM payment WHERE id = %s"
+    amount, currency = db.execute(query, (payment,)).fetchone()
+    return {"payment": payment, "amount": amount, "currency": currency} | options
+
+
 # --8<-- [start:submit]
-def submit(
-    db: Connection, provider: httpx.Client, payment: str, timeout: float = 20, **options
-) -> str:
-    """Ask the provider to collect a payment that is on record; the new state."""
-    (cents,) = db.execute(
-        "SELECT amount FROM payment WHERE id = %s", (payment,)
-    ).fetchone()
-    request = {"payment": payment, "amount": cents, "currency": "usd"} | options
-    headers = {"Idempotency-Key": payment}
+def submit(db: Connection, api: httpx.Client, request: dict, timeout: float) -> dict:
+    """Ask the provider to collect a payment that is on record."""
+    unknown = request | {"status": "unknown"}  # which is not "failed"
+    key = {"Idempotency-Key": request["payment"]}
     try:
-        answer = provider.post(
-            "/v1/payments", json=request, headers=headers, timeout=timeout
-        )
-    except httpx.TimeoutException:
-        return "unknown"  # not "failed": ask again, with the same key
-    return merge(db, answer.json())
+        answer = api.post("/v1/payments", json=request, headers=key, timeout=timeout)
+    except httpx.TransportError:  # too late, refused or cut: the same key may ask again
+        return unknown
+    if answer.status_code >= 500:  # the same key would replay it: query, or wait
+        return unknown
+    return answer.json() | {"status": merge(db, answer.json())}
     # --8<-- [end:submit]
 
 
-def effects(state: str, amount: int, refunded: int) -> dict[str, int]:
-    """What a payment is worth to the wallet in all, in cents."""
-    received = amount if state not in ("created", "processing", "failed") else 0
-    withdrawn = amount - refunded if state in ("disputed", "dispute_lost") else 0
-    return {"topup": received, "refund": -refunded, "dispute": -withdrawn}
+def find_out(db: Connection, api: httpx.Client, payment: str) -> list[str]:
+    """Query; nothing found is no proof that nothing will come."""
+    return [merge(db, each) for each in api.get(f"/v1/payments/{payment}").json()]
 
 
 # --8<-- [start:merge]
+STEPS = {  # the states of each kind in order, and what each is worth to the wallet
+    "charge": {"processing": 0, "failed": 0, "succeeded": +1},
+    "refund": {"pending": -1, "succeeded": -1, "failed": 0},
+    "dispute": {"open": -1, "lost": -1, "won": 0},
+}
+
+
 def merge(db: Connection, news: dict) -> str:
-    """Take in one snapshot, however old or often told, and post what is new in it."""
+    """Take in one message, however old or often told, and post what is new in it."""
+    states = list(STEPS[news["kind"]])
+    news = news | {"rank": states.index(news["status"])}
     with db.transaction():
-        row = db.execute(
-            """UPDATE payment
-               SET state = greatest(state, %(status)s), charge = %(charge)s,
-                   refunded = greatest(refunded, %(refunded)s),
-                   code = CASE WHEN state < %(status)s THEN %(code)s ELSE code END
-               WHERE id = %(payment)s
-                 AND amount = %(amount)s AND currency = %(currency)s
-                 AND coalesce(charge, %(charge)s) = %(charge)s
-               RETURNING account, state, amount, refunded""",
-            news,
-        ).fetchone()  # and nobody else may touch this payment until we commit
-        if row is None:
+        account = first(db, LOCK, news)  # ours alone until we commit
+        if account is None:
             raise Mismatch("{charge}: {amount} {currency}".format(**news))
-        account, state, *cents = row
-        for kind, total in effects(state, *cents).items():
-            (posted,) = db.execute(
-                """SELECT coalesce(sum(amount), 0)::bigint FROM entry
-                   WHERE payment = %s AND kind = %s""",
-                (news["payment"], kind),
-            ).fetchone()
-            if change := total * CENT - posted:
-                db.execute(
-                    "INSERT INTO entry (payment, kind, amount) VALUES (%s, %s, %s)",
-                    (news["payment"], kind, change),
-                )
-                db.execute(
-                    "UPDATE wallet SET balance = balance + %s WHERE account = %s",
-                    (change, account),
-                )
-        if state not in ("created", "processing"):
-            notify(db, news["payment"], state)
-    return state
-    # --8<-- [end:merge]
+        rank = first(db, RECORD, news)
+        due = STEPS[news["kind"]][states[rank]] * news["amount"] * CENT
+        if change := due - first(db, POSTED, news):
+            db.execute(POST, news | {"change": change})
+            db.execute(CREDIT, {"change": change, "account": account})
+            notify(db, news["payment"], f"{news['id']} {news['status']}")
+    return states[rank]
+
+
+LOCK = """UPDATE payment SET charge = %(charge)s
+    WHERE id = %(payment)s AND currency = %(currency)s
+      AND coalesce(charge, %(charge)s) = %(charge)s
+      AND (amount = %(amount)s OR %(kind)s <> 'charge') RETURNING account"""
+RECORD = """INSERT INTO movement
+    VALUES (%(id)s, %(payment)s, %(kind)s, %(amount)s, %(rank)s) ON CONFLICT (id)
+    DO UPDATE SET rank = greatest(movement.rank, excluded.rank) RETURNING rank"""
+# --8<-- [end:merge]
+POSTED = "SELECT coalesce(sum(amount), 0)::bigint FROM entry WHERE source = %(id)s"
+POST = "INSERT INTO entry VALUES (%(payment)s, %(id)s, %(kind)s, %(change)s)"
+CREDIT = "UPDATE wallet SET balance = balance + %(change)s WHERE account = %(account)s"
+
+
+def first(db: Connection, query: str, values: dict) -> Any:
+    row = db.execute(query, values).fetchone()
+    return row and row[0]
 
 
 def notify(db: Connection, payment: str, message: str) -> None:
@@ -106,7 +111,7 @@ def process_one(db: Connection, step=lambda name: None) -> bool:
             with db.transaction():  # a savepoint
                 merge(db, body["data"])
             outcome = "done"
-        except (Mismatch, KeyError, DataError, IntegrityError) as error:
+        except (Mismatch, KeyError, ValueError, DataError, IntegrityError) as error:
             outcome = f"refused: {error}"  # and an alert; the queue goes on
         db.execute("UPDATE inbox SET outcome = %s WHERE event = %s", (outcome, event))
         step("credited")

@@ -44,6 +44,7 @@ webhooks, payments = int(outcome["webhooks"].sum()), len(stories)
 assert outcome["credits"].tolist() == [1] * (payments - 1) + [0]
 assert outcome["balance [$]"].tolist() == [20, 20, 20, 20, 15, 20, 12, 0]
 assert outcome.loc["endpoint down at first", "failed"] == 4 and webhooks == 30
+assert stack.stored_twice() == 0
 outcome
 
 # %% name="any-order"

@@ -14,6 +14,7 @@ ASSUMED = tomllib.loads(Path("assumed.toml").read_text())
 USABLE = fact("vllm_defaults.gpu_memory_utilization")
 SIZES = {"8B": "llama_3_1_8b", "70B": "llama_3_1_70b", "405B": "llama_3_1_405b"}
 MODELS = {size: transformer(name) for size, name in SIZES.items()}
+MODELS["Qwen3-235B"] = transformer("qwen3_235b_a22b")
 MODELS["DeepSeek-V3"] = transformer("deepseek_v3")
 NAMES = ["A100", "H100", "H200", "B200", "H20"]
 SHEETS = ["a100_80gb_sxm", "h100_sxm", "h200_sxm", "b200", "h20"]

@@ -38,4 +38,7 @@ def forecasts(runs: pd.DataFrame) -> None:
     ax.set(
         xscale="log", yscale="log", xlabel="epoch", ylabel="extra loss (nats per token)"
     )
+    ticks = [2, 4, 8, 16, 44]
+    ax.set_xticks(ticks, ticks)
+    ax.minorticks_off()
     ax.legend(fontsize="small")

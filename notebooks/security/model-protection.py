@@ -9,38 +9,26 @@
 # 给权重签名、加密，拒绝会执行代码的 pickle；再对真实引擎里的 SmolLM2 加水印、抽取输出层、认出拷贝。
 # Sign and encrypt weights, refuse a pickle that runs code; then watermark SmolLM2, extract its output layer from a real engine, and recognise copies of it.
 
-# %% name="sign"
-from pathlib import Path
-
-import release
-import torch
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from safetensors.torch import save_file
-
-torch.manual_seed(0)
-torch.set_num_threads(1)
-# The private key stays with the signer; serving hosts hold only key.public_key().
-key = Ed25519PrivateKey.generate()
-for version in (1, 2):
-    folder = Path(f"v{version}")
-    folder.mkdir()
-    for shard in ("model-1.safetensors", "model-2.safetensors"):
-        save_file({"weight": torch.randn(256, 256)}, folder / shard)
-    release.sign(folder, "chat-7b", version, key)
-
 # %% name="verify"
 import shutil
+from pathlib import Path
 
 import attacks
 import pandas as pd
+import release
+import torch
 from attacks import verdict
 
+torch.manual_seed(0)
+torch.set_num_threads(1)
+# Signs v1 and v2; of the pair, serving hosts hold only the public key.
+key = attacks.publish("chat-7b", versions=(1, 2))
 rows = {}
 for attack in attacks.ALL:
     received = Path(shutil.copytree("v2", "received"))
     attack(received)
     by_list = verdict(release.check_list, received)
-    signed = verdict(release.verify, received, "chat-7b", 2, key.public_key())
+    signed = verdict(release.verify, received, "chat-7b", 2, key)
     rows[attack.__name__] = {"checksum list": by_list, "signed manifest": signed}
     shutil.rmtree(received)
 checks = pd.DataFrame(rows).T
@@ -61,14 +49,13 @@ plain.write_bytes(np.random.default_rng(0).bytes((5 << 20) + 123))
 release.encrypt(plain, sealed, master, context)
 release.decrypt(sealed, opened, master, context)
 assert opened.read_bytes() == plain.read_bytes()
-for case, (data, claimed) in attacks.damage(sealed.read_bytes(), context).items():
-    sealed.write_bytes(data)
-    found = verdict(release.decrypt, sealed, opened, master, claimed)
-    print(f"{case}: {found}")
-    assert found == "refused: authentication tag"
+damaged = pd.Series(attacks.try_damaged(sealed, opened, master, context))
+assert len(damaged) == 4 and set(damaged) == {"refused: authentication tag"}
+damaged.to_frame("decrypting")
 
 # %% name="pickle"
 from picklescan.scanner import scan_file_path
+from safetensors.torch import save_file
 
 files = attacks.pickles()  # one is clean, two run code when they are loaded
 default = [scan_file_path(f).issues_count for f in files]
@@ -86,7 +73,7 @@ scans
 # %% name="false-positives"
 import lms
 from language_model import Engine, load_model, load_tokenizer
-from watermark import p_value, write
+from watermark import letter, p_value, write
 
 tokenizer = load_tokenizer()
 PACKAGES = ("numpy", "pandas", "torch", "scipy.stats", "matplotlib.pyplot")
@@ -105,13 +92,7 @@ assert 0.0005 < accused_once < 0.0015 and accused_again > 1.8 * accused_once
 # %% name="watermark"
 model, secret = load_model(), 20261129
 topics = ("cats", "rain", "trains", "bread", "music")
-prompts = [
-    tokenizer.apply_chat_template(
-        [{"role": "user", "content": f"Write a long letter about {topic}."}],
-        add_generation_prompt=True,
-    )["input_ids"]
-    for topic in topics
-]
+prompts = [letter(tokenizer, topic) for topic in topics]
 heats = [1.0] * 5 + [0.4] * 5
 written, unmarked, states = write(model, prompts * 2, secret, heats, steps=48)
 warm, cool = written[:5], written[5:]
@@ -153,7 +134,7 @@ sweep.round(1)
 
 # %% name="hidden-size"
 import httpx
-from api import ask, chosen_log_p
+from api import ask, chosen_log_p, spectrum
 
 stream = np.concatenate([s[:20_000] for s in streams])
 ids, counts = np.unique(stream, return_counts=True)
@@ -163,12 +144,6 @@ with Engine(slots=30) as engine, httpx.Client(base_url=engine.address) as http:
     http.timeout = 99
     log_p = chosen_log_p(http, starts, 20, tokens)
     capped = ask(http, starts, 3, n_probs=20, logit_bias=[[t, 100] for t in tokens])
-
-
-def spectrum(answers: np.ndarray) -> np.ndarray:
-    # Centring removes the constant that the softmax subtracted.
-    return np.linalg.svd(answers - answers.mean(1, keepdims=True), compute_uv=False)
-
 
 width, rows = model.config.hidden_size, {}
 for step in (None, 0.001, 0.1):
@@ -200,8 +175,6 @@ print(f"{in_all} tokens stand in the top 20 of all {answers_seen} answers")
 print(f"{requests} requests of 512 tokens for a hidden size of {large:,}")
 
 # %% name="fingerprint"
-place = torch.full((model.config.vocab_size,), len(tokens))  # of tokens not asked for
-place[tokens] = torch.arange(len(tokens))
 basis = np.linalg.svd(log_p - log_p.mean(1, keepdims=True), full_matrices=False)[2]
 
 
@@ -211,18 +184,16 @@ def outside(answers: torch.Tensor, space: np.ndarray) -> float:
     return float(np.linalg.norm(a - a @ space.T @ space) / np.linalg.norm(a))
 
 
-head, seen = model.lm_head.weight.detach()[tokens], states.flatten(0, 1)
-marked = place[torch.tensor(written)]
+head, place = lms.output_layer(model, tokens)
+marked, seen = place[torch.tensor(written)], states.flatten(0, 1)
 tuned = lms.tune(head, seen, marked.flatten())
-soft = (states[:, lms.CONTEXT :] @ head.T).softmax(-1).flatten(0, 1)
-student = lms.answers(marked, soft, seed=9)
 # Own texts, own initial weights, own batches.
 sources = [place[torch.tensor(s[None, :20_000])] for s in streams]
-controls = [lms.answers(s, None, seed) for seed, s in enumerate(sources)]
+controls = [lms.control(s, seed) for seed, s in enumerate(sources)]
 suspects = {
     "same weights, PyTorch": [seen @ head.T],
     "output layer fine-tuned": [seen @ tuned.T],
-    "distilled student": [student],
+    "distilled student": [lms.student(marked, states @ head.T)],
     "independent (5)": controls,
 }
 parts = {k: [outside(a, basis[:width]) for a in v] for k, v in suspects.items()}

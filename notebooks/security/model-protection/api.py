@@ -29,3 +29,8 @@ def ask(http: httpx.Client, prompts: list, steps: int, **more) -> list[dict]:
     body = fixed | {"prompt": prompts, "n_predict": steps, "cache_prompt": False} | more
     answers = http.post("/completion", json=body).raise_for_status().json()
     return [step for answer in answers for step in answer["completion_probabilities"]]
+
+
+def spectrum(answers: np.ndarray) -> np.ndarray:
+    """Singular values; centring removes the constant that the softmax subtracted."""
+    return np.linalg.svd(answers - answers.mean(1, keepdims=True), compute_uv=False)

@@ -8,7 +8,23 @@ from pathlib import Path
 import release
 import torch
 from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import (
+    Ed25519PrivateKey,
+    Ed25519PublicKey,
+)
+from safetensors.torch import save_file
+
+
+def publish(name: str, versions: tuple[int, ...]) -> Ed25519PublicKey:
+    """Releases of two shards each, signed; the private key stays here."""
+    key = Ed25519PrivateKey.generate()
+    for version in versions:
+        folder = Path(f"v{version}")
+        folder.mkdir()
+        for shard in ("model-1.safetensors", "model-2.safetensors"):
+            save_file({"weight": torch.randn(256, 256)}, folder / shard)
+        release.sign(folder, name, version, key)
+    return key.public_key()
 
 
 def untouched(d: Path) -> None:
@@ -105,3 +121,13 @@ def verdict(check: Callable, *arguments) -> str:
     except ValueError as reason:
         return "refused: no tensor" if "torch.Tensor" in str(reason) else str(reason)
     return "accepted"
+
+
+def try_damaged(
+    sealed: Path, opened: Path, master: bytes, context: bytes
+) -> dict[str, str]:
+    verdicts = {}
+    for case, (data, claimed) in damage(sealed.read_bytes(), context).items():
+        sealed.write_bytes(data)
+        verdicts[case] = verdict(release.decrypt, sealed, opened, master, claimed)
+    return verdicts

@@ -48,17 +48,27 @@ def train(
     return model.requires_grad_(False)
 
 
-def answers(
-    texts: torch.Tensor, teacher: torch.Tensor | None, seed: int
-) -> torch.Tensor:
-    """What a model says of its first windows: one that learns from the tokens of the other
-    windows, or all that a teacher says of these texts. The highest token is the unknown one."""
+def output_layer(model, tokens: list[int]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Its rows for `tokens`, and where each token of the vocabulary stands among these: those
+    that are not, after the last."""
+    place = torch.full((model.config.vocab_size,), len(tokens))
+    place[tokens] = torch.arange(len(tokens))
+    return model.lm_head.weight.detach()[tokens], place
+
+
+def control(texts: torch.Tensor, seed: int) -> torch.Tensor:
+    """What a model says of a text's beginning, after learning from the rest."""
     x, y = contexts(texts)
     unknown = int(texts.max())
-    if teacher is not None:
-        return train(network(teacher.shape[1], seed), x, teacher, seed)(x)
     x, y = x[y < unknown], y[y < unknown]
     return train(network(unknown, seed), x[1000:], y[1000:], seed)(x[:1000])
+
+
+def student(texts: torch.Tensor, teacher: torch.Tensor) -> torch.Tensor:
+    """What a model says of texts, after learning all that a teacher says of them."""
+    x, _ = contexts(texts)
+    soft = teacher[:, CONTEXT:].softmax(-1).flatten(0, 1)
+    return train(network(soft.shape[1], seed=9), x, soft, seed=9)(x)
 
 
 def space(answers: torch.Tensor) -> np.ndarray:

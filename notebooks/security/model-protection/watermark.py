@@ -8,13 +8,13 @@ from scipy.stats import gamma
 WIDTH = 4  # tokens of context, as in vLLM and TensorRT-LLM
 
 
-# --8<-- [start:watermark]
 def mix(x: np.ndarray) -> np.ndarray:
     for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
         x = (x ^ (x >> np.uint64(shift))) * np.uint64(factor)
     return x ^ (x >> np.uint64(31))
 
 
+# --8<-- [start:watermark]
 def uniform(key: ArrayLike, context: np.ndarray, token: np.ndarray) -> np.ndarray:
     """A number in (0, 1) for each key, row of context and token: random to all others."""
     x = np.asarray(key, np.uint64)[..., None, None]
@@ -34,6 +34,13 @@ def p_value(tokens: np.ndarray, key: ArrayLike, once: bool = True) -> np.ndarray
 
 
 # --8<-- [end:watermark]
+
+
+def letter(tokenizer, topic: str) -> list[int]:
+    asked = {"role": "user", "content": f"Write a long letter about {topic}."}
+    return tokenizer.apply_chat_template([asked], add_generation_prompt=True)[
+        "input_ids"
+    ]
 
 
 @torch.no_grad()

@@ -104,7 +104,10 @@ class Stack:
         return ["endpoint down at first", *stories]
 
     def find_out(self, payment: str) -> list[str]:
-        return wallets.find_out(self.db, self.api, payment)
+        try:
+            return wallets.find_out(self.db, self.api, payment)
+        except wallets.Mismatch as error:  # charged more than once
+            return [type(error).__name__]
 
     def pay_afresh(self, payment: str, tries: int) -> int:
         """How often the customer paid. The mistake: the outcome is unknown, so try again under a new key."""

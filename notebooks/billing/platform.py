@@ -5,9 +5,9 @@
 # ---
 
 # %% [markdown]
-# # 如何设计按需付费的 AI 能力平台？ · How would you design a platform that sells AI by usage?
-# 整个平台的缩小版：网关、钱包、账本、调度器和两种 AI 能力都是真实进程；客户注册、充值、调用、核对账单，然后攻击它。
-# The whole platform in small, in real processes: gateways, wallet, ledger, scheduler, two AI abilities; a client signs up, tops up, calls, checks the bill, then attacks it.
+# # 如何设计按需付费的模型服务平台？ · How would you design a platform that sells AI by usage?
+# 整个平台的缩小版：网关、钱包、账本、调度器和两种模型都是真实进程；客户注册、充值、调用、核对账单，然后攻击它。
+# The whole platform in small, in real processes: gateways, wallet, ledger, scheduler, two models; a client signs up, tops up, calls, checks the bill, then attacks it.
 
 # %% name="arithmetic"
 import pandas as pd
@@ -15,9 +15,14 @@ from money import CENT, DOLLAR  # money is counted in whole micro-dollars (u$)
 
 calls_per_day, peak_factor, seconds_per_call = 50_000_000, 4, 6
 tokens_in, tokens_out = 600, 250  # per call
-price_in, price_out = 3, 15  # $ per million tokens, which is u$ per token
+PRICES = {  # u$ per million units: an example price list
+    ("generate", "input_token"): 2_500_000,
+    ("generate", "output_token"): 15_000_000,
+    ("vision", "image"): 1_250_000_000,
+}
 tokens_per_gpu = 2_500  # output tokens/s of one GPU: assumed
 assumed_bytes = 1_000  # billing rows that one call leaves: assumed
+LOCK = 0.010  # seconds a transaction keeps its row: assumed
 
 peak_calls = calls_per_day / 86_400 * peak_factor
 peak_transactions = 2 * peak_calls  # one to reserve, one to settle
@@ -25,7 +30,9 @@ in_flight = peak_calls * seconds_per_call  # Little's law
 gpus = peak_calls * tokens_out / tokens_per_gpu
 gb_per_day = calls_per_day * assumed_bytes / 1e9
 
-call_price = tokens_in * price_in + tokens_out * price_out  # u$
+price_in = PRICES["generate", "input_token"]
+price_out = PRICES["generate", "output_token"]
+call_price = (tokens_in * price_in + tokens_out * price_out) // DOLLAR  # u$
 call_cents = call_price / CENT
 fee_ratio = 0.029 + 30 * CENT / call_price  # a card payment for each call
 topup_fee = 0.029 + 30 * CENT / (20 * DOLLAR)  # one card payment of $20
@@ -43,6 +50,24 @@ pd.DataFrame(
     columns=["quantity", "value"],
 )
 
+# %% name="sweep-volume" tags=["sweep"] flips="full_from"
+row_limit = 1 / LOCK  # updates of one row in a second
+full_from = round(row_limit * 86_400 / peak_factor / 1e6, 2)  # million calls a day
+volumes = pd.Index([0.05, 0.5, 1, 2, 5, 10, 50], name="calls a day [million]")
+peaks = volumes.to_numpy() * 1e6 / 86_400 * peak_factor
+shared_row = pd.DataFrame(
+    {
+        "calls at peak [1/s]": peaks.round(1),
+        "shared row in use at peak [%]": (100 * peaks / row_limit).round(1),
+        "its lock at most [ms]": (1_000 / peaks).round(1),
+    },
+    index=volumes,
+)
+in_use = shared_row["shared row in use at peak [%]"]
+assert in_use[volumes < full_from].max() < 100 < in_use[volumes > full_from].min()
+assert in_use[0.05] < 5 and in_use[50] > 2_000
+shared_row
+
 # %% name="start"
 import pathlib
 import secrets
@@ -54,13 +79,8 @@ from services import start
 [dsn], stop_postgres = start_postgres("platform")
 db = psycopg.connect(dsn, autocommit=True)  # the operator's and auditor's connection
 db.execute(pathlib.Path("schema.sql").read_text())
-PRICES = {  # u$ per million units
-    ("generate", "input_token"): 27_500_000,
-    ("generate", "output_token"): 150_000_000,
-    ("vision", "image"): 1_250_000_000,
-}
-for (ability, unit), rate in PRICES.items():
-    db.execute("INSERT INTO price VALUES (1, %s, %s, %s)", (ability, unit, rate))
+for (model, unit), rate in PRICES.items():
+    db.execute("INSERT INTO price VALUES (1, %s, %s, %s)", (model, unit, rate))
 psp_secret = secrets.token_hex(32)  # shared with the payment provider, out of band
 gateways = dict(start("gateway.py", DSN=dsn, PSP_SECRET=psp_secret) for _ in range(2))
 
@@ -71,10 +91,10 @@ def one(sql: str):
 
 print(one("SELECT split_part(version(), ' on', 1)"), "and", len(gateways), "gateways")
 
-# %% name="abilities"
-from train import train_abilities
+# %% name="models"
+from train import train_models
 
-vision_accuracy, images = train_abilities()
+vision_accuracy, images = train_models()
 assert vision_accuracy > 0.93
 workers = dict(start("worker.py") for _ in range(2))
 for url in workers:  # the scheduler finds them here
@@ -95,7 +115,7 @@ receipts = []
 for i in range(24):
     body = {"prompt": prompts[i % len(prompts)], "max_tokens": 16}
     receipts.append(client.call(ada_key, "generate", body, key=f"g{i}").json())
-for i in range(12):
+for i in range(19):
     body = {"pixels": list(images[i])}
     receipts.append(client.call(ada_key, "vision", body, key=f"v{i}").json())
 shown = pd.DataFrame(receipts[:5] + receipts[-2:])
@@ -115,7 +135,7 @@ assert bill["cents"] == round(bill["charged"] / CENT)
 separately = sum(round(line["u$"] / CENT) for line in bill["lines"])
 assert separately != bill["cents"]  # each line rounded by itself
 bill_calls, bill_micro, bill_cents = len(receipts), bill["charged"], bill["cents"]
-total = {"ability": "total", "calls": bill_calls, "u$": bill_micro, "cents": bill_cents}
+total = {"model": "total", "calls": bill_calls, "u$": bill_micro, "cents": bill_cents}
 pd.DataFrame([*bill["lines"], total])
 
 # %% name="attacks"
@@ -123,13 +143,13 @@ from functools import partial
 
 bob_key = client.sign_up("Bob, who has no money")["api_key"]
 digit, greedy = {"pixels": list(images[0])}, {"prompt": "the", "max_tokens": -1_000}
-call = partial(client.call, api_key=ada_key, ability="vision", body=digit, key="new")
+call = partial(client.call, api_key=ada_key, model="vision", body=digit, key="new")
 pay = partial(client.pay, event="evt_2", customer=ada["customer"], cents=100_000)
 attacks = [
     ("no key", 401, call, {"api_key": None}),
     ("guessed key", 401, call, {"api_key": "sk_" + secrets.token_urlsafe(32)}),
     ("no funds", 402, call, {"api_key": bob_key}),
-    ("max_tokens = -1000", 422, call, {"ability": "generate", "body": greedy}),
+    ("max_tokens = -1000", 422, call, {"model": "generate", "body": greedy}),
     ("old key, other request", 422, call, {"key": "g0"}),
     ("forged payment", 400, pay, {"secret": "guess"}),
     ("stale payment", 400, pay, {"age": 3_600}),
@@ -173,7 +193,15 @@ print(f"8 tries of one call: {twins_charged:,} u$")
 print(f"40 calls for one cent: {storm_served} served, {storm_refused} refused")
 
 # %% name="failover"
+from scheduler import Scheduler
 from services import kill
+
+busy, idle = workers
+asked, scheduler = [], Scheduler()
+scheduler.http.event_hooks = {"request": [lambda sent: asked.append(str(sent.url))]}
+scheduler.busy[busy] = 1
+scheduler.run([busy, idle], "vision", digit)
+assert asked == [f"{idle}/vision"]  # least busy first
 
 before, (first, second) = money(ada_key), workers.values()
 kill(first)
@@ -244,7 +272,7 @@ print(f"{bytes_per_call:.0f} bytes of billing rows per call, without indexes")
 # %% name="bottleneck" tags=["volatile"]
 import time
 
-LOCK, REPEAT = 0.010, 8  # seconds a transaction keeps its row; transactions a writer
+REPEAT = 8  # transactions of each writer
 writers = [1, 2, 4, 8]
 db.execute("CREATE TABLE total (id int PRIMARY KEY, amount bigint NOT NULL)")
 db.execute("INSERT INTO total SELECT i, 0 FROM generate_series(0, 8) i")
@@ -268,7 +296,7 @@ def settlements_per_second(n: int, shared_row: bool) -> float:
 
 shared = [settlements_per_second(n, shared_row=True) for n in writers]
 own_rows = [settlements_per_second(n, shared_row=False) for n in writers]
-row_limit, shared_8, own_8 = 1 / LOCK, shared[-1], own_rows[-1]
+shared_8, own_8 = shared[-1], own_rows[-1]
 assert max(shared) < row_limit * 1.01 and own_8 > 1.5 * shared_8
 written = one("SELECT sum(amount) FROM total")
 assert written == 2 * REPEAT * sum(writers)  # slow or fast, nothing is lost

@@ -20,12 +20,12 @@ class Client:
         return self.http.post(url, params={"name": name}).json()
 
     def call(
-        self, api_key: str | None, ability: str, body: dict, key: str
+        self, api_key: str | None, model: str, body: dict, key: str
     ) -> httpx.Response:
         headers = {"Idempotency-Key": key}
         if api_key:
             headers["Authorization"] = f"Bearer {api_key}"
-        url = f"{next(self.gateways)}/v1/{ability}"
+        url = f"{next(self.gateways)}/v1/{model}"
         return self.http.post(url, json=body, headers=headers)
 
     def bill(self, api_key: str) -> dict:

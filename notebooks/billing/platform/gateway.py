@@ -87,9 +87,9 @@ def bill(customer: int = Depends(authenticate)) -> dict:
     # Lines come from the calls, the balance from the ledger: they must agree.
     with psycopg.connect(DSN) as db:
         lines = db.execute(
-            """SELECT ability, count(*), sum(charge)::bigint FROM call
+            """SELECT model, count(*), sum(charge)::bigint FROM call
                WHERE customer = %s AND state = 'settled'
-               GROUP BY ability ORDER BY ability""",
+               GROUP BY model ORDER BY model""",
             [customer],
         ).fetchall()
         topped_up = db.execute(
@@ -101,14 +101,14 @@ def bill(customer: int = Depends(authenticate)) -> dict:
         balance = db.execute(
             "SELECT balance FROM wallet WHERE account = %s", [wallet]
         ).fetchone()[0]
-    cents = to_cents({ability: micro for ability, _, micro in lines})
+    cents = to_cents({model: micro for model, _, micro in lines})
     return {
         "topped_up": topped_up,
         "balance": balance,
         "charged": sum(micro for *_, micro in lines),
         "cents": sum(cents.values()),
         "lines": [
-            {"ability": a, "calls": n, "u$": micro, "cents": cents[a]}
+            {"model": a, "calls": n, "u$": micro, "cents": cents[a]}
             for a, n, micro in lines
         ],
     }
@@ -132,20 +132,20 @@ def most(body: Generate | Vision) -> dict[str, int]:
 
 
 # --8<-- [start:serve]
-def serve(ability: str, customer: int, key: str, body: Generate | Vision) -> dict:
+def serve(model: str, customer: int, key: str, body: Generate | Vision) -> dict:
     wallet = f"wallet:{customer}"
-    request = digest(ability + body.model_dump_json())
+    request = digest(model + body.model_dump_json())
     try:
         # Transaction 1: claim the key, fix the price version, hold the money.
         with psycopg.connect(DSN) as db:
             version = db.execute("SELECT max(version) FROM price").fetchone()[0]
-            hold = rate(db, version, ability, most(body))
+            hold = rate(db, version, model, most(body))
             claimed = db.execute(
-                """INSERT INTO call (customer, key, request, ability, price_version, hold)
+                """INSERT INTO call (customer, key, request, model, price_version, hold)
                    VALUES (%s, %s, %s, %s, %s, %s)
                    ON CONFLICT (customer, key) WHERE state <> 'failed' DO NOTHING
                    RETURNING id""",
-                (customer, key, request, ability, version, hold),
+                (customer, key, request, model, version, hold),
             ).fetchone()
             if claimed is None:
                 return replay(db, customer, key, request)
@@ -157,7 +157,7 @@ def serve(ability: str, customer: int, key: str, body: Generate | Vision) -> dic
 
     # No lock is held while the model runs.
     try:
-        reply = scheduler.run(workers, ability, body.model_dump())
+        reply = scheduler.run(workers, model, body.model_dump())
     except NoWorker:
         with psycopg.connect(DSN) as db:
             post(db, "release", call, {"held": -hold, wallet: hold})
@@ -166,7 +166,7 @@ def serve(ability: str, customer: int, key: str, body: Generate | Vision) -> dic
 
     # Transaction 2: charge what was used, give back the rest, keep the answer.
     with psycopg.connect(DSN) as db:
-        charge = min(hold, rate(db, version, ability, reply["usage"]))
+        charge = min(hold, rate(db, version, model, reply["usage"]))
         sides = {"held": -hold, "revenue": charge, wallet: hold - charge}
         post(db, "settle", call, sides)
         response = {"id": call, **reply, "charge": charge}

@@ -18,10 +18,10 @@ def post(db, kind: str, ref, lines: dict[str, int]) -> None:
             db.execute("INSERT INTO posting VALUES (%s, %s, %s)", row)
 
 
-def rate(db, version: int, ability: str, usage: dict[str, int]) -> int:
+def rate(db, version: int, model: str, usage: dict[str, int]) -> int:
     """The price in u$ under one version of the price list, rounded down once a call."""
     rates = db.execute(
-        "SELECT unit, rate FROM price WHERE version = %s AND ability = %s",
-        (version, ability),
+        "SELECT unit, rate FROM price WHERE version = %s AND model = %s",
+        (version, model),
     ).fetchall()
     return sum(usage[unit] * per_million for unit, per_million in rates) // DOLLAR

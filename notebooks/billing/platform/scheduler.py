@@ -18,7 +18,7 @@ class Scheduler:
         self.http = httpx.Client(timeout=10)
 
     # --8<-- [start:run]
-    def run(self, workers: list[str], ability: str, body: dict) -> dict:
+    def run(self, workers: list[str], model: str, body: dict) -> dict:
         """Least busy worker first; one that fails or is full is passed over."""
         for url in sorted(workers, key=lambda url: self.busy[url]):
             with self.lock:
@@ -26,7 +26,7 @@ class Scheduler:
                     continue
                 self.busy[url] += 1
             try:
-                reply = self.http.post(f"{url}/{ability}", json=body)
+                reply = self.http.post(f"{url}/{model}", json=body)
                 return reply.raise_for_status().json()
             except httpx.HTTPError:
                 # Inference changes nothing outside the worker: trying the next is safe.

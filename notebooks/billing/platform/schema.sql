@@ -1,10 +1,10 @@
 CREATE TABLE customer (id serial PRIMARY KEY, name text NOT NULL);
 CREATE TABLE api_key (digest bytea PRIMARY KEY, customer int NOT NULL REFERENCES customer);
 CREATE TABLE worker (url text PRIMARY KEY);
-CREATE TABLE price (version int, ability text, unit text, rate bigint CHECK (rate >= 0),  -- u$ per million units
-                    PRIMARY KEY (version, ability, unit));
+CREATE TABLE price (version int, model text, unit text, rate bigint CHECK (rate >= 0),  -- u$ per million units
+                    PRIMARY KEY (version, model, unit));
 CREATE TABLE call (id serial PRIMARY KEY, customer int NOT NULL REFERENCES customer, key text NOT NULL,
-                   request bytea NOT NULL, ability text NOT NULL, price_version int NOT NULL, hold bigint NOT NULL,
+                   request bytea NOT NULL, model text NOT NULL, price_version int NOT NULL, hold bigint NOT NULL,
                    state text NOT NULL DEFAULT 'open' CHECK (state IN ('open', 'settled', 'failed')),
                    usage jsonb, charge bigint CHECK (charge BETWEEN 0 AND hold), response jsonb);
 CREATE UNIQUE INDEX one_live_call ON call (customer, key) WHERE state <> 'failed';

@@ -1,4 +1,4 @@
-"""Train the two abilities; their weights go to weights.npz, where workers find them."""
+"""Train the two models; their weights go to weights.npz, where workers find them."""
 
 import numpy as np
 from sklearn.datasets import load_digits
@@ -35,7 +35,7 @@ def train_language_model() -> dict[str, np.ndarray]:
     return {"vocabulary": np.array(vocabulary), "text": text, "text_bias": text_bias}
 
 
-def train_abilities() -> tuple[float, np.ndarray]:
+def train_models() -> tuple[float, np.ndarray]:
     """Train both. Returns the digit reader's test accuracy, and the test images."""
     digits = load_digits(return_X_y=True)
     x_train, x_test, y_train, y_test = train_test_split(*digits, random_state=0)

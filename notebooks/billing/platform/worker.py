@@ -1,4 +1,4 @@
-"""One worker process with both abilities; it knows models, not customers or money.
+"""One worker process with both models; it knows models, not customers or money.
 
 Start: python worker.py SOCKET_FD
 """

@@ -1,20 +1,22 @@
 """A month of a shared fleet, and ways to divide its cost among the tenants.
 
-Fleet and prices are assumptions; the costs of a token in GPU time are those of `fairness`.
+The traffic is made up; the costs of a token in GPU time are those of `fairness`.
 """
 
 from itertools import permutations
 
 import numpy as np
 import pandas as pd
-from fairness import PREFILL_S, SEQUENCE_S, SLOTS, STEP_S
+from facts import fact
+from fairness import CACHED_S, KV_TOKENS, PREFILL_S, STEP_S
 from money import DOLLAR
 
 HOURS = 30 * 24
-REPLICA_HOUR = 5 * DOLLAR // 2  # micro-dollars for one replica and hour
+REPLICA_HOUR = round(fact("gpu_rent.h100") * DOLLAR)  # micro-dollars
+CONTEXT = 2_000  # tokens that a sequence has in the cache, on average: assumed
 TARGET = 0.7  # of an hour; above it, waiting grows too long
 PREFILL_US = round(PREFILL_S * 1e6)  # GPU time of a prompt token
-DECODE_US = round((STEP_S + SLOTS * SEQUENCE_S) / SLOTS * 1e6)  # in a full batch
+DECODE_US = round((STEP_S * CONTEXT / KV_TOKENS + CACHED_S * CONTEXT) * 1e6)  # full batch
 
 
 def usage(seed: int) -> pd.DataFrame:
@@ -24,11 +26,11 @@ def usage(seed: int) -> pd.DataFrame:
     day, clock = hour // 24, hour % 24
     office = (day % 7 < 5) & (9 <= clock) & (clock < 18)
     shape = {  # tokens in and out a request; requests in each hour
-        "office": (1_500, 250, 26_000 * office + 600),
-        "night batch": (6_000, 150, 11_000 * (clock < 6)),
-        "steady": (400, 500, np.full(HOURS, 6_500)),
-        "launch": (900, 300, 500 + 30_000 * ((day == 17) & (clock > 17))),
-        "small": (800, 200, np.full(HOURS, 300)),
+        "office": (1_500, 250, 100_000 * office + 2_500),
+        "night batch": (6_000, 150, 44_000 * (clock < 6)),
+        "steady": (400, 500, np.full(HOURS, 26_000)),
+        "launch": (900, 300, 2_000 + 120_000 * ((day == 17) & (clock > 17))),
+        "small": (800, 200, np.full(HOURS, 1_200)),
     }
     rows = {}
     for tenant, (prompt, output, mean) in shape.items():
@@ -57,7 +59,6 @@ def fleet_cost(load: pd.DataFrame) -> int:
     return -(-busiest_us(load) // CAPACITY_US) * HOURS * REPLICA_HOUR
 
 
-# --8<-- [start:shapley]
 def shapley(load: pd.DataFrame) -> dict[str, int]:
     """What each tenant adds to the busiest hour, summed over all orders of joining."""
     peak = {frozenset(): 0}
@@ -73,9 +74,6 @@ def shapley(load: pd.DataFrame) -> dict[str, int]:
         for i, tenant in enumerate(order):
             total[tenant] += added(tenant, frozenset(order[:i]))
     return total
-
-
-# --8<-- [end:shapley]
 
 
 def keys(month: pd.DataFrame) -> dict[str, dict[str, int]]:

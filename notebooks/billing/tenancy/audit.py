@@ -46,16 +46,24 @@ def _default_deny(manifests: Manifests) -> bool:
     return any(m["spec"] == deny for m in _of("NetworkPolicy", manifests))
 
 
+def connects(manifests: Manifests, namespace: str, direction: str = "ingress") -> bool:
+    """Whether a policy lets pods of a namespace in, or out to them; without policies all are."""
+    policies = _of("NetworkPolicy", manifests)
+    rules = [rule for policy in policies for rule in policy["spec"].get(direction, [])]
+    side = {"ingress": "from", "egress": "to"}[direction]
+    peers = [peer for rule in rules for peer in rule.get(side, [{"namespaceSelector": {}}])]
+    wanted = [p.get("namespaceSelector", {}).get("matchLabels", {}) for p in peers]
+    label = {"kubernetes.io/metadata.name": namespace}
+    return not policies or any(labels.items() <= label.items() for labels in wanted)
+
+
 def _gateway_only(manifests: Manifests) -> bool:
-    peers = [
-        peer
-        for policy in _of("NetworkPolicy", manifests)
-        for rule in policy["spec"].get("ingress", [])
-        for peer in rule.get("from", [{}])
-    ]
-    return bool(peers) and all(
-        peer.get("namespaceSelector", {}).get("matchLabels") for peer in peers
-    )
+    others = ("tenant-blue", "default", "kube-system")
+    return connects(manifests, "gateway") and not any(connects(manifests, n) for n in others)
+
+
+def _no_way_to_others(manifests: Manifests) -> bool:
+    return not connects(manifests, "tenant-blue", "egress")
 
 
 def _roles(manifests: Manifests) -> bool:
@@ -77,6 +85,7 @@ CONTROLS: dict[str, Callable[[Manifests], bool]] = {
     "default requests and limits": _defaults,
     "network: deny by default": _default_deny,
     "network: only the gateway gets in": _gateway_only,
+    "network: no way out to other tenants": _no_way_to_others,
     "roles within the namespace": _roles,
     "no API token in the pods": _no_api_token,
 }

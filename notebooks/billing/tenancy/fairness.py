@@ -1,20 +1,29 @@
 """Several tenants share one replica with continuous batching: who is admitted next?
 
-A model, not a GPU: a prompt takes PREFILL_S a token, during which decoding waits; a decoding step
-takes STEP_S and SEQUENCE_S for each sequence of the batch. Nothing is preempted.
+A model of an engine, not one: Llama 3.1 8B in BF16 on an H100, at half of what the data sheet
+promises (assumed). A prompt is computed while decoding waits; nothing is preempted.
 """
 
 import heapq
 import random
 from bisect import bisect
-from collections import Counter, defaultdict, deque
+from collections import defaultdict, deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import count
 from math import ceil, inf
 
-SLOTS, KV_TOKENS = 32, 100_000
-PREFILL_S, STEP_S, SEQUENCE_S = 0.0001, 0.020, 0.0003
+from facts import fact
+from transformer_costs import accelerator, transformer
+
+MODEL, GPU, ATTAINED = transformer("llama_3_1_8b"), accelerator("h100_sxm"), 0.5
+USABLE = fact("vllm_defaults.gpu_memory_utilization")
+WEIGHTS = 2 * MODEL.parameters  # bytes in BF16
+PREFILL_S = MODEL.forward_flops(1) / (GPU.bf16_flops * ATTAINED)  # for each token of a prompt
+STEP_S = WEIGHTS / (GPU.bandwidth * ATTAINED)  # a decoding step reads all weights,
+CACHED_S = MODEL.kv_bytes() / (GPU.bandwidth * ATTAINED)  # and each token in the cache
+KV_TOKENS = int((GPU.memory * USABLE - WEIGHTS) / MODEL.kv_bytes())
+SLOTS = fact("vllm_defaults.max_num_seqs")
 W_IN, W_OUT = 1, 5  # relative prices of a token: $3 and $15 a million
 
 
@@ -48,24 +57,16 @@ class Tenant:
 
 
 class Fifo:
-    """First come, first served; `per_tenant` caps what one tenant has in the batch."""
+    """First come, first served."""
 
-    def __init__(self, per_tenant: float = inf) -> None:
+    def __init__(self) -> None:
         self.queue: deque[Request] = deque()
-        self.per_tenant = per_tenant
 
     def push(self, request: Request) -> None:
         self.queue.append(request)
 
-    def pop(self, running: list[Request]) -> Request | None:
-        if self.per_tenant == inf:
-            return self.queue.popleft() if self.queue else None
-        busy = Counter(request.tenant for request in running)
-        for i, request in enumerate(self.queue):
-            if busy[request.tenant] < self.per_tenant:
-                del self.queue[i]
-                return request
-        return None
+    def pop(self) -> Request | None:
+        return self.queue.popleft() if self.queue else None
 
     def charge(self, tenant: str, tokens: float) -> None:
         """Nothing to count."""
@@ -75,31 +76,25 @@ class Fifo:
 class FairQueue:
     """Virtual token counters (Sheng et al., 2024): the least served is next."""
 
-    def __init__(self, lift: bool = True, **weights: float) -> None:
-        self.lift, self.weights = lift, weights
+    def __init__(self) -> None:
         self.waiting: dict[str, deque[Request]] = defaultdict(deque)
         self.served: dict[str, float] = defaultdict(float)
-        self.last = ""  # of those who left the queue
 
     def push(self, request: Request) -> None:
         name = request.tenant
-        if self.lift and not self.waiting[name]:
-            # Whoever was idle starts level with the least served: no saved-up credit.
+        if not self.waiting[name]:  # idle until now: starts level, with no saved-up credit
             others = [self.served[t] for t, queue in self.waiting.items() if queue]
-            level = min(others, default=self.served[self.last])
-            self.served[name] = max(self.served[name], level)
+            self.served[name] = max(self.served[name], min(others, default=0))
         self.waiting[name].append(request)
 
-    def pop(self, running: list[Request]) -> Request | None:
+    def pop(self) -> Request | None:
         tenants = [tenant for tenant, queue in self.waiting.items() if queue]
-        if not tenants:
-            return None
-        self.last = min(tenants, key=self.served.__getitem__)
-        return self.waiting[self.last].popleft()
+        least = min(tenants, key=self.served.__getitem__, default=None)
+        return self.waiting[least].popleft() if least else None
 
     def charge(self, tenant: str, tokens: float) -> None:
         """By price: the prompt at admission, each output token when it is made."""
-        self.served[tenant] += tokens / self.weights.get(tenant, 1)
+        self.served[tenant] += tokens
 
 
 # --8<-- [end:fair]
@@ -120,11 +115,10 @@ class Shaper:
 
 @dataclass
 class Result:
-    waits: dict[
-        str, list[tuple[float, float]]
-    ]  # (when it was asked for, time to first token)
-    service: dict[str, list[tuple[float, float]]]  # (time, tokens by price until then)
-    most_tokens: int  # in the batch at one time
+    waits: dict[str, list[tuple[float, float]]]
+    """Of each tenant: when it asked, and how long the first token took."""
+    service: dict[str, list[tuple[float, float]]]
+    """Of each tenant: the time, and the tokens by price until then."""
 
     def p95(self, name: str, since: float, until: float) -> float:
         """Of the times to first token of tenants whose name begins so."""
@@ -144,12 +138,6 @@ class Result:
 
         curves = [c for tenant, c in self.service.items() if tenant.startswith(name)]
         return sum(at(until, curve) - at(since, curve) for curve in curves)
-
-    def gap(self) -> float:
-        """The most by which one of two tenants got ahead of the other in any interval."""
-        one, other = self.service.values()
-        ahead = [a - b for (_, a), (_, b) in zip(one, other)]
-        return max(ahead) - min(ahead)
 
 
 def simulate(
@@ -172,12 +160,10 @@ def simulate(
         for _ in range(tenant.outstanding):
             arrive(name, tenant.start)
         at = tenant.start
-        while (
-            tenant.rate and (at := at + chance[name].expovariate(tenant.rate)) < seconds
-        ):
+        while tenant.rate and (at := at + chance[name].expovariate(tenant.rate)) < seconds:
             arrive(name, at)
 
-    now, most_tokens, running = 0.0, 0, []
+    now, in_cache, running = 0.0, 0, []
     waits, served = defaultdict(list), defaultdict(float)
     service = {name: [(0.0, 0.0)] for name in tenants}
 
@@ -189,13 +175,11 @@ def simulate(
     while now < seconds:
         while arrivals and arrivals[0][0] <= now:
             policy.push(heapq.heappop(arrivals)[2])
-        in_cache = sum(request.prompt + request.output for request in running)
         admitted = []
-        while len(running) < SLOTS and (held := held or policy.pop(running)):
-            in_cache += held.prompt + held.output
-            if in_cache > KV_TOKENS:
+        while len(running) < SLOTS and (held := held or policy.pop()):
+            if in_cache + held.prompt + held.output > KV_TOKENS:
                 break
-            most_tokens = max(most_tokens, in_cache)
+            in_cache += held.prompt + held.output
             now += held.prompt * PREFILL_S
             charge(held.tenant, W_IN * held.prompt)
             running.append(held)
@@ -203,11 +187,9 @@ def simulate(
             held = None
         next_arrival = arrivals[0][0] if arrivals else inf
         if running:
-            step = STEP_S + SEQUENCE_S * len(running)
+            step = STEP_S + CACHED_S * in_cache
             for request in admitted:
-                waits[request.tenant].append(
-                    (request.asked, now + step - request.asked)
-                )
+                waits[request.tenant].append((request.asked, now + step - request.asked))
             steps = min(request.left for request in running)
             if next_arrival < now + steps * step:
                 steps = max(1, ceil((next_arrival - now) / step))
@@ -217,10 +199,11 @@ def simulate(
                 charge(request.tenant, W_OUT * steps)
             for request in [r for r in running if not r.left]:
                 running.remove(request)
+                in_cache -= request.prompt + request.output
                 if tenants[request.tenant].outstanding:
                     arrive(request.tenant, now)
         else:
             now = next_arrival
         for name in tenants:
             service[name].append((now, served[name]))
-    return Result(waits, service, most_tokens)
+    return Result(waits, service)

@@ -1,4 +1,5 @@
 -- What lets one tenant see another's rows in spite of a policy; no rows if all is well.
+-- --8<-- [start:tables]
 WITH scoped AS (  -- tables of tenants' rows, and the number of their tenant column
     SELECT c.*, a.attnum FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
     WHERE a.attname = 'tenant' AND c.relkind IN ('r', 'p'))
@@ -8,6 +9,7 @@ UNION ALL
 SELECT i.indexrelid::regclass::text, 'a unique index without the tenant tells on others'
 FROM scoped s JOIN pg_index i ON i.indrelid = s.oid
 WHERE i.indisunique AND NOT s.attnum = ANY (i.indkey)
+-- --8<-- [end:tables]
 UNION ALL
 SELECT f.conname::text, 'a foreign key without the tenant reaches rows of others'
 FROM scoped s JOIN pg_constraint f ON f.conrelid = s.oid AND f.contype = 'f'

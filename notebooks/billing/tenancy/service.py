@@ -14,7 +14,6 @@ from fastapi.security import HTTPBasic, HTTPBasicCredentials
 from tokens import LIFETIME_S, Caller, Issuer, trusting_verify, verify
 
 
-# --8<-- [start:pool]
 class Pool:
     """A few connections, lent to any request of any tenant."""
 
@@ -39,8 +38,6 @@ class Pool:
             connection.execute("SELECT set_config('app.tenant', %s, true)", (tenant,))
             yield connection
 
-    # --8<-- [end:pool]
-
     def close(self) -> None:
         while not self.idle.empty():
             self.idle.get().close()
@@ -60,7 +57,6 @@ def strict_app(pool: Pool, issuer: Issuer) -> FastAPI:
             raise HTTPException(401, "invalid_client")
         return {"access_token": token, "token_type": "Bearer", "expires_in": LIFETIME_S}
 
-    # --8<-- [start:strict]
     def caller(tenant: str, authorization: str = Header("")) -> Caller:
         try:
             who = verify(authorization.removeprefix("Bearer "), issuer.public_keys)
@@ -84,8 +80,6 @@ def strict_app(pool: Pool, issuer: Issuer) -> FastAPI:
         if row is None:
             raise HTTPException(404)
         return row[0]
-
-    # --8<-- [end:strict]
 
     return app
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import httpx
+import pandas as pd
 import psycopg
 from local_postgres import start_postgres
 from service import Pool, Server, strict_app, trusting_app
@@ -45,6 +46,14 @@ class Stack:
         headers = {"Authorization": f"Bearer {token}"}
         address = f"{server.url}/v1/tenants/{tenant}/documents/{number}"
         return self.http.get(address, headers=headers)
+
+    def attack(self, attempts: dict[str, tuple[str, str]], number: int) -> pd.DataFrame:
+        """What both services answer to each token and tenant in the path: a status or the title."""
+        answers = {}
+        for name, (token, tenant) in attempts.items():
+            both = [self.read(s, token, tenant, number) for s in (self.strict, self.trusting)]
+            answers[name] = [a.json() if a.is_success else a.status_code for a in both]
+        return pd.DataFrame(answers, ["strict", "trusting"]).T
 
     def stop(self) -> None:
         self.http.close()

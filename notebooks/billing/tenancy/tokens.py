@@ -47,27 +47,20 @@ class Issuer:
         return jwt.encode(usual | claims, self.key, "RS256", headers)
 
 
+CLAIMS = {"require": ["iss", "aud", "exp", "iat", "sub", "client_id", "jti", "tenant"]}
+
+
 # --8<-- [start:verify]
-REQUIRED = ["iss", "aud", "exp", "iat", "sub", "client_id", "jti", "tenant"]
-
-
 def verify(token: str, public_keys: dict) -> Caller:
     """Raises jwt.InvalidTokenError unless RFC 9068, section 4, is satisfied."""
     header = jwt.get_unverified_header(token)
     if header.get("typ", "").lower() not in ("at+jwt", "application/at+jwt"):
         raise jwt.InvalidTokenError("not an access token")
-    # Our own keys only; one that comes with the token, or an address of one, is ignored.
-    key = public_keys.get(header.get("kid"))
+    key = public_keys.get(header.get("kid"))  # ours; one that the token brings is ignored
     if key is None:
         raise jwt.InvalidTokenError("unknown key")
-    claims = jwt.decode(
-        token,
-        key,
-        algorithms=["RS256"],  # our choice, not the token's
-        audience=AUDIENCE,
-        issuer=ISSUER,
-        options={"require": REQUIRED},
-    )
+    # The algorithm is our choice, not the token's.
+    claims = jwt.decode(token, key, ["RS256"], CLAIMS, audience=AUDIENCE, issuer=ISSUER)
     return Caller(claims["tenant"], frozenset(claims.get("scope", "").split()))
 
 

@@ -16,7 +16,9 @@ REPLICA_HOUR = round(fact("gpu_rent.h100") * DOLLAR)  # micro-dollars
 CONTEXT = 2_000  # tokens that a sequence has in the cache, on average: assumed
 TARGET = 0.7  # of an hour; above it, waiting grows too long
 PREFILL_US = round(PREFILL_S * 1e6)  # GPU time of a prompt token
-DECODE_US = round((STEP_S * CONTEXT / KV_TOKENS + CACHED_S * CONTEXT) * 1e6)  # full batch
+DECODE_US = round(
+    (STEP_S * CONTEXT / KV_TOKENS + CACHED_S * CONTEXT) * 1e6
+)  # full batch
 
 
 def usage(seed: int) -> pd.DataFrame:

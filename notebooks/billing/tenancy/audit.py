@@ -51,7 +51,9 @@ def connects(manifests: Manifests, namespace: str, direction: str = "ingress") -
     policies = _of("NetworkPolicy", manifests)
     rules = [rule for policy in policies for rule in policy["spec"].get(direction, [])]
     side = {"ingress": "from", "egress": "to"}[direction]
-    peers = [peer for rule in rules for peer in rule.get(side, [{"namespaceSelector": {}}])]
+    peers = [
+        peer for rule in rules for peer in rule.get(side, [{"namespaceSelector": {}}])
+    ]
     wanted = [p.get("namespaceSelector", {}).get("matchLabels", {}) for p in peers]
     label = {"kubernetes.io/metadata.name": namespace}
     return not policies or any(labels.items() <= label.items() for labels in wanted)
@@ -59,7 +61,9 @@ def connects(manifests: Manifests, namespace: str, direction: str = "ingress") -
 
 def _gateway_only(manifests: Manifests) -> bool:
     others = ("tenant-blue", "default", "kube-system")
-    return connects(manifests, "gateway") and not any(connects(manifests, n) for n in others)
+    return connects(manifests, "gateway") and not any(
+        connects(manifests, n) for n in others
+    )
 
 
 def _no_way_to_others(manifests: Manifests) -> bool:

@@ -19,7 +19,9 @@ from transformer_costs import accelerator, transformer
 MODEL, GPU, ATTAINED = transformer("llama_3_1_8b"), accelerator("h100_sxm"), 0.5
 USABLE = fact("vllm_defaults.gpu_memory_utilization")
 WEIGHTS = 2 * MODEL.parameters  # bytes in BF16
-PREFILL_S = MODEL.forward_flops(1) / (GPU.bf16_flops * ATTAINED)  # for each token of a prompt
+PREFILL_S = MODEL.forward_flops(1) / (
+    GPU.bf16_flops * ATTAINED
+)  # for each token of a prompt
 STEP_S = WEIGHTS / (GPU.bandwidth * ATTAINED)  # a decoding step reads all weights,
 CACHED_S = MODEL.kv_bytes() / (GPU.bandwidth * ATTAINED)  # and each token in the cache
 KV_TOKENS = int((GPU.memory * USABLE - WEIGHTS) / MODEL.kv_bytes())
@@ -82,7 +84,9 @@ class FairQueue:
 
     def push(self, request: Request) -> None:
         name = request.tenant
-        if not self.waiting[name]:  # idle until now: starts level, with no saved-up credit
+        if not self.waiting[
+            name
+        ]:  # idle until now: starts level, with no saved-up credit
             others = [self.served[t] for t, queue in self.waiting.items() if queue]
             self.served[name] = max(self.served[name], min(others, default=0))
         self.waiting[name].append(request)
@@ -160,7 +164,9 @@ def simulate(
         for _ in range(tenant.outstanding):
             arrive(name, tenant.start)
         at = tenant.start
-        while tenant.rate and (at := at + chance[name].expovariate(tenant.rate)) < seconds:
+        while (
+            tenant.rate and (at := at + chance[name].expovariate(tenant.rate)) < seconds
+        ):
             arrive(name, at)
 
     now, in_cache, running = 0.0, 0, []
@@ -189,7 +195,9 @@ def simulate(
         if running:
             step = STEP_S + CACHED_S * in_cache
             for request in admitted:
-                waits[request.tenant].append((request.asked, now + step - request.asked))
+                waits[request.tenant].append(
+                    (request.asked, now + step - request.asked)
+                )
             steps = min(request.left for request in running)
             if next_arrival < now + steps * step:
                 steps = max(1, ceil((next_arrival - now) / step))

@@ -13,7 +13,9 @@ BATCH = [
 BURST = 50_000  # tokens by price
 
 
-def run(policy: Fifo | FairQueue, quota: float, noisy: int, seed: int) -> tuple[float, float]:
+def run(
+    policy: Fifo | FairQueue, quota: float, noisy: int, seed: int
+) -> tuple[float, float]:
     """The quiet tenants' p95 for the first token [s], and tokens a second, by price."""
     shaper = Shaper(quota, BURST) if quota else None
     result = simulate(QUIET + BATCH[:noisy], policy, SECONDS, seed, shaper)

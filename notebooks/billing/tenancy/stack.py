@@ -51,7 +51,10 @@ class Stack:
         """What both services answer to each token and tenant in the path: a status or the title."""
         answers = {}
         for name, (token, tenant) in attempts.items():
-            both = [self.read(s, token, tenant, number) for s in (self.strict, self.trusting)]
+            both = [
+                self.read(s, token, tenant, number)
+                for s in (self.strict, self.trusting)
+            ]
             answers[name] = [a.json() if a.is_success else a.status_code for a in both]
         return pd.DataFrame(answers, ["strict", "trusting"]).T
 

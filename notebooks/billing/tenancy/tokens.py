@@ -56,11 +56,12 @@ def verify(token: str, public_keys: dict) -> Caller:
     header = jwt.get_unverified_header(token)
     if header.get("typ", "").lower() not in ("at+jwt", "application/at+jwt"):
         raise jwt.InvalidTokenError("not an access token")
-    key = public_keys.get(header.get("kid"))  # ours; one that the token brings is ignored
+    key = public_keys.get(header.get("kid"))  # ours, never one that the token brings
     if key is None:
         raise jwt.InvalidTokenError("unknown key")
     # The algorithm is our choice, not the token's.
-    claims = jwt.decode(token, key, ["RS256"], CLAIMS, audience=AUDIENCE, issuer=ISSUER)
+    expected = {"audience": AUDIENCE, "issuer": ISSUER}
+    claims = jwt.decode(token, key, ["RS256"], CLAIMS, **expected)
     return Caller(claims["tenant"], frozenset(claims.get("scope", "").split()))
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import psycopg
 from local_postgres import start_postgres
 
@@ -105,10 +106,22 @@ class Stack:
         connection.close()
         return finished
 
-    def wallet(self, account: str) -> tuple[int, int]:
+    def wallet(
+        self, account: str, conn: psycopg.Connection | None = None
+    ) -> tuple[int, int]:
         """(balance, held) in micro-dollars."""
+        return (
+            (conn or self.db)
+            .execute("SELECT balance, held FROM account WHERE id = %s", (account,))
+            .fetchone()
+        )
+
+    def charges(self, account: str) -> tuple[int, int]:
+        """How many, and of how many keys."""
         return self.db.execute(
-            "SELECT balance, held FROM account WHERE id = %s", (account,)
+            """SELECT count(*), count(DISTINCT key) FROM ledger
+               WHERE account = %s AND kind = 'charge'""",
+            (account,),
         ).fetchone()
 
     def bill(self, account: str, key: str) -> dict[str, int | None]:
@@ -165,3 +178,23 @@ class Watch:
         if "crash_at" not in options:
             self.stack.wait_until_closed(self.account)
         self(15)
+
+    def plot(self) -> None:
+        balance = [b / 1000 for b, _ in self.samples]
+        spendable = [(b - h) / 1000 for b, h in self.samples]
+        steps = range(len(balance))
+        _, ax = plt.subplots(figsize=(7, 3.5), layout="constrained")
+        ax.step(steps, balance, where="post", label="balance (settled)")
+        ax.step(steps, spendable, where="post", label="spendable = balance - held")
+        ax.fill_between(
+            steps, spendable, balance, step="post", alpha=0.25, label="held"
+        )
+        above = {"xytext": (0, 6), "textcoords": "offset points", "fontsize": 8}
+        for number, (label, at) in enumerate(self.marks.items(), 1):
+            ax.annotate(f"{number} {label}", (at, balance[at]), **above)
+        ax.set(
+            xlabel="observation (one per streamed token)", xlim=(-10, len(steps) + 45)
+        )
+        ax.set(ylabel="funds [thousandths of a dollar]", ylim=(50, 106))
+        ax.legend(loc="lower left", fontsize=8)
+        plt.show()

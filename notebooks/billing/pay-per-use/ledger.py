@@ -21,9 +21,10 @@ def cost(input: int, cached: int, output: int) -> int:
     return (plain + cached * PRICE["cached"] + output * PRICE["output"]) // 1_000_000
 
 
-def ceiling(input: int, max_tokens: int) -> int:
-    """The most a call can cost: nothing cached, all `max_tokens` made; rounded up."""
-    return -(-(input * PRICE["input"] + max_tokens * PRICE["output"]) // 1_000_000)
+def ceiling(input: int, max_tokens: int, n: int = 1) -> int:
+    """The most a call can cost: nothing cached, all `max_tokens` of `n` answers; rounded up."""
+    output = n * max_tokens
+    return -(-(input * PRICE["input"] + output * PRICE["output"]) // 1_000_000)
 
 
 def top_up(conn: Connection, account: str, amount: int, key: str) -> None:
@@ -43,7 +44,6 @@ def top_up(conn: Connection, account: str, amount: int, key: str) -> None:
         )
 
 
-# --8<-- [start:reserve]
 def reserve(
     conn: Connection,
     account: str,
@@ -87,12 +87,10 @@ def reserve(
     return "reserved", claimed[0]
 
 
-# --8<-- [end:reserve]
-
-
-# --8<-- [start:settle]
+# --8<-- [start:open]
 CALL = "account = %(account)s AND key = %(key)s AND attempt = %(attempt)s"
 OPEN = CALL + " AND state = 'reserved'"
+# --8<-- [end:open]
 
 
 def record(
@@ -147,9 +145,6 @@ def settle(
         )
         step("settling")
     return True
-
-
-# --8<-- [end:settle]
 
 
 def release(conn: Connection, call: dict, expired_at: datetime | None = None) -> bool:

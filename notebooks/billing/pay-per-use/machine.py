@@ -99,6 +99,25 @@ class Machine(RuleBasedStateMachine):
             if due:
                 call["state"] = "released"
 
+    @some_calls
+    @rule(data=st.data(), output=lengths)
+    def sweeper_is_overtaken(self, data: st.DataObject, output: int) -> None:
+        """The lease is over and no usage found; before the release, some is recorded."""
+        key, call = self.pick(data)
+        if call["state"] != "reserved" or call["used"] is not None:
+            return
+        identity = self.identity(key, 0)
+        (over,) = self.conn.execute(
+            """SELECT lease_until + interval '1 us' FROM call
+               WHERE account = %(account)s AND key = %(key)s""",
+            identity,
+        ).fetchone()
+        assert not ledger.settle(self.conn, identity)
+        call["used"] = (INPUT, 0, min(output, call["max_tokens"]))
+        assert ledger.record(self.conn, identity, *call["used"], "stop", "")
+        # Recording has renewed the lease, so what was delivered is not given away.
+        assert not ledger.release(self.conn, identity, over)
+
     @rule()
     def everyone_dies_and_leases_run_out(self) -> None:
         left = self.conn.execute(
@@ -158,3 +177,16 @@ QUICK = settings(
 
 def check() -> None:
     run_state_machine_as_test(Machine, settings=QUICK)
+
+
+def fails_without(guard: str) -> str:
+    """Plant a bug, OPEN without one of its conditions; the error that shows it."""
+    whole, ledger.OPEN = ledger.OPEN, ledger.OPEN.replace(guard, "")
+    assert ledger.OPEN != whole
+    try:
+        check()
+    except Exception as error:
+        return type(error).__name__
+    finally:
+        ledger.OPEN = whole
+    return ""

@@ -32,3 +32,11 @@ def reconcile(conn: Connection, engine_log: str) -> pd.DataFrame:
     differ = both[both["due"] != both["taken"]]
     columns = differ[["request", "finding", "due", "taken"]]
     return columns.astype({"due": "Int64", "taken": "Int64"})
+
+
+def accounts_that_deviate(conn: Connection) -> int:
+    """Of the ledger alone: whose balance is not the sum of its lines."""
+    return conn.execute(
+        """SELECT count(*) FROM account a WHERE balance <>
+               (SELECT sum(amount) FROM ledger l WHERE l.account = a.id)"""
+    ).fetchone()[0]

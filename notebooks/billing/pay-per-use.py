@@ -37,6 +37,8 @@ room = {
 fits = [ledger.ceiling(2_000, m) * AT_ONCE <= MILLION for m in range(limits[-1])]
 full_from = fits.index(False)
 assert all(fits[:full_from]) and not any(fits[full_from:]) and affordable > AT_ONCE
+quarter = [ledger.ceiling(2_000, full_from // 4 + i, 4) * AT_ONCE for i in (-1, 1)]
+assert quarter[0] <= MILLION < quarter[1]  # with four answers at a quarter of it
 pd.DataFrame(room, index=limits)
 
 # %% name="start"

@@ -19,9 +19,8 @@ from transformer_costs import accelerator, transformer
 MODEL, GPU, ATTAINED = transformer("llama_3_1_8b"), accelerator("h100_sxm"), 0.5
 USABLE = fact("vllm_defaults.gpu_memory_utilization")
 WEIGHTS = 2 * MODEL.parameters  # bytes in BF16
-PREFILL_S = MODEL.forward_flops(1) / (
-    GPU.bf16_flops * ATTAINED
-)  # for each token of a prompt
+# For each token of a prompt:
+PREFILL_S = MODEL.forward_flops(1) / (GPU.bf16_flops * ATTAINED)
 STEP_S = WEIGHTS / (GPU.bandwidth * ATTAINED)  # a decoding step reads all weights,
 CACHED_S = MODEL.kv_bytes() / (GPU.bandwidth * ATTAINED)  # and each token in the cache
 KV_TOKENS = int((GPU.memory * USABLE - WEIGHTS) / MODEL.kv_bytes())
@@ -84,9 +83,7 @@ class FairQueue:
 
     def push(self, request: Request) -> None:
         name = request.tenant
-        if not self.waiting[
-            name
-        ]:  # idle until now: starts level, with no saved-up credit
+        if not self.waiting[name]:  # it was idle: it starts level, without credit
             others = [self.served[t] for t, queue in self.waiting.items() if queue]
             self.served[name] = max(self.served[name], min(others, default=0))
         self.waiting[name].append(request)

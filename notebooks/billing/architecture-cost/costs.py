@@ -5,6 +5,7 @@ import tomllib
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from facts import fact
 from roofline import Replica
 from transformer_costs import transformer
@@ -20,6 +21,7 @@ NAMES = ["A100", "H100", "H200", "B200", "H20"]
 SHEETS = ["a100_80gb_sxm", "h100_sxm", "h200_sxm", "b200", "h20"]
 NAMES += ["MI300X", "TPU v6e", "Ascend 910B", "Ascend 910C"]
 SHEETS += ["mi300x", "tpu_v6e", "ascend_910b", "ascend_910c"]
+BOUGHT = ["server price [$]", "life [years]", "cost of capital [1/year]"]
 DEVICES = {name: fact(sheet) for name, sheet in zip(NAMES, SHEETS)}
 
 
@@ -34,6 +36,19 @@ def deviations(run: dict, compute, memory) -> np.ndarray:
         seconds, _ = replica.step(batch, *shape, compute, memory)
         found.append(batch / seconds / (seen / run.get("replicas", 1)) - 1)
     return np.array(found)
+
+
+def summary(off: dict[str, np.ndarray]) -> pd.DataFrame:
+    ends = {name: [len(r), abs(r).mean(), r.min(), r.max()] for name, r in off.items()}
+    columns = ["points", "mean |deviation|", "lowest", "highest"]
+    table = pd.DataFrame(ends, index=columns).T.rename_axis("published")
+    return table.astype({"points": int})
+
+
+def peak(device: str) -> float:
+    """Dense operations a second in 8 bits."""
+    sheet = DEVICES[device]
+    return 1e12 * sheet.get("fp8_tflops", sheet.get("int8_tops"))
 
 
 def fit(run: dict) -> tuple[float, float]:
@@ -58,17 +73,15 @@ def fastest(sheet: dict, model, attained, limits) -> float:
 # --8<-- [start:hour]
 def hour(v: dict) -> dict:
     """Dollars for an hour of one of eight GPUs, by what they pay for."""
-    server, years = v["server price [$]"], v["life [years]"]
-    interest = v["cost of capital [1/year]"]
+    server, years, interest = (v[name] for name in BOUGHT)
     annuity = interest / (1 - (1 + interest) ** -years)
     invested = server * (1 + v["network, per $ of server"])
     kilowatts = v["power drawn [kW]"] * v["PUE"]  # what cooling draws included
-    space = 10.2 * v["space, cooling [$/kW/month]"] * 12  # for what it may draw
     a_year = {
         "server and network": invested * annuity,
         "spares and repairs": server * v["spares, per $ and year"],
         "electricity": kilowatts * v["electricity [$/kWh]"] * 8_766,
-        "space and cooling plant": space,
+        "space and cooling plant": 12 * v["space, cooling [$/kW/month]"] * 10.2,
         "staff": v["staff [$/server/year]"],
     }
     return {name: dollars / 8 / 8_766 for name, dollars in a_year.items()}
@@ -81,8 +94,7 @@ def hour(v: dict) -> dict:
 def token(v: dict) -> tuple[np.ndarray, np.ndarray]:
     """Dollars per million tokens in and out: 70B on two owned H100, 50 ms a token."""
     replica, shape = Replica(MODELS["70B"], DEVICES["H100"], 2), (1000, 300)
-    names = ["compute attained", "bandwidth attained"]
-    attained = [np.atleast_1d(v[name]) for name in names]
+    attained = [np.atleast_1d(v[f"{of} attained"]) for of in ("compute", "bandwidth")]
     tried = np.geomspace(1, replica.holds(sum(shape), USABLE), 120)
     needs, _ = replica.step(tried, *shape, *(share[:, None] for share in attained))
     limit = tried[(needs <= 0.05).sum(axis=1) - 1]
@@ -93,3 +105,13 @@ def token(v: dict) -> tuple[np.ndarray, np.ndarray]:
 
 
 # --8<-- [end:token]
+
+
+def one_at_a_time(drawn: dict) -> tuple[dict, pd.Series, pd.Series]:
+    """All medians; dollars per million output tokens as one input moves from 5% to 95%."""
+    medians, ends = {name: np.median(v) for name, v in drawn.items()}, {}
+    for name, values in drawn.items():
+        ways = [medians | {name: end} for end in np.percentile(values, [5, 95])]
+        ends[name] = sorted(token(way)[1][0] for way in ways)
+    low, high = pd.DataFrame(ends).to_numpy()
+    return medians, pd.Series(low, list(ends)), pd.Series(high, list(ends))

@@ -75,9 +75,7 @@ checked.style.format("{:+.0%}", subset=checked.columns[1:])
 # %% name="deepseek"
 day = PUBLISHED["deepseek"]
 nodes = {way: day[way] / 86_400 / day[f"{way}_s"] for way in ("input", "output")}
-node_day = (
-    1e6 * 8 * 24 * day["gpu_hour"]
-)  # dollars a node and day, for a million tokens
+node_day = 1e6 * 8 * 24 * day["gpu_hour"]  # dollars, for a million tokens
 paid_in, paid_out = (node_day * n / day[way] for way, n in nodes.items())
 same = pd.DataFrame(PUBLISHED["node"]).set_index("tokens/s of eight")
 flops = same["input"] * 2 * MODELS["DeepSeek-V3"].active_parameters

@@ -36,9 +36,7 @@ def most_probable(samples: list[tuple[str, float]]) -> str:
     return max(samples, key=lambda sample: sample[1])[0]
 
 
-def echo(http, prompt: str) -> dict:
+def echo(http, prompt: str, on: bool) -> dict:
     """What lm-eval asks of /v1/completions when it scores a choice."""
     asked = {"prompt": prompt, "temperature": 0, "max_tokens": 1}
-    return http.post(
-        "/v1/completions", json=asked | {"logprobs": 1, "echo": True}
-    ).json()
+    return http.post("/v1/completions", json=asked | {"logprobs": 1, "echo": on}).json()

@@ -20,8 +20,7 @@ admitted, affordable = MILLION // chat_hold, MILLION // chat_cost
 one_by_one = 100_000 * ledger.cost(1, 1, 0)  # each cached token rounded by itself
 rounding_loss = (ledger.cost(100_000, 100_000, 0) - one_by_one) / MILLION
 assert one_by_one == 0 < rounding_loss and hold_ratio > 10 > admitted < affordable / 10
-print(f"2,000 tokens in, 400 out: {chat_cost:,} u$; held: {chat_hold:,} u$")
-print(f"$1 admits {admitted} such calls at a time, and pays for {affordable}")
+print(f"held {chat_hold:,} u$; $1 admits {admitted} at a time, pays for {affordable}")
 
 # %% name="limits-swept" tags=["sweep"] flips="full_from"
 import pandas as pd
@@ -142,8 +141,7 @@ except psycopg.errors.CheckViolation as error:
     refused_by = error.diag.constraint_name
 assert refused_by == "call_check" and hold_one < n_charge
 ledger.release(lab, short)
-print(f"held {n_hold} u$, charged {n_charge} u$, released {n_hold - n_charge} u$")
-print(f"held for one answer {hold_one} u$: {refused_by} refuses to settle")
+print(f"held {n_hold} u$, charged {n_charge}; held for one {hold_one}: {refused_by}")
 
 # %% name="crash"
 import json
@@ -151,10 +149,9 @@ from collections import Counter
 
 from drills import crash
 
-before_funds = ["authorised", "reserving"]  # nothing is held yet
 no_usage = ["reserved", "streaming", "executed"]
 with_usage = ["metered", "settling"]
-STEPS = [*before_funds, *no_usage, *with_usage, "settled"]
+STEPS = ["authorised", "reserving", *no_usage, *with_usage, "settled"]
 process = pd.DataFrame([crash(stack, step, "process") for step in STEPS])
 connection = pd.DataFrame([crash(stack, step, "connection") for step in STEPS])
 crashes = len(process) + len(connection)
@@ -193,8 +190,7 @@ assert machine_settled >= 5 and states_checked > 1_000
 guards = {"state": " AND state = 'reserved'", "attempt": " AND attempt = %(attempt)s"}
 found = {name: fails_without(guard) for name, guard in guards.items()}
 assert all(found.values())
-print(f"{states_checked} states checked, {machine_settled} calls settled")
-print(f"planted bugs found by {found}")
+print(f"{states_checked} states checked; planted bugs found by {found}")
 
 # %% name="reconcile"
 from reconcile import accounts_that_deviate, reconcile
@@ -203,9 +199,8 @@ LOST = "failed or lost attempt, not charged"
 before = reconcile(db, "engine.jsonl")
 assert set(before["finding"]) == {LOST}  # explained: what our own faults cost us
 
-# Plant 1: somebody reaches the engine directly.
+# Plant a call past the gateway, and an edit after which the balance still agrees.
 stack.past_the_gateway("demo/bypass/1", "one two three", 9)
-# Plant 2: an edit after which ledger and balance still agree.
 db.execute("UPDATE ledger SET amount = amount - 1000 WHERE key = 'cold prompt'")
 db.execute("UPDATE account SET balance = balance - 1000 WHERE id = 'demo'")
 
@@ -243,8 +238,7 @@ naive_accepted, naive_balance, guarded_accepted = race(stack, CALLERS, HOLD)
 assert naive_accepted == CALLERS and naive_balance < 0
 assert guarded_accepted == PAYABLE
 assert stack.wallet("race", lab) == (PAYABLE * HOLD, PAYABLE * HOLD)
-print(f"read, check, write: {naive_accepted} accepted, {naive_balance} u$ left")
-print(f"one statement:      {guarded_accepted} accepted")
+print(f"read first: {naive_accepted} accepted; one statement: {guarded_accepted}")
 
 # %% name="stop" tags=["hide-input"]
 open_holds, held_funds = db.execute(

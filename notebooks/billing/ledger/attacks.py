@@ -52,6 +52,21 @@ ATTACKS = {
     ],
 }
 
+TEMP_TABLE = "CREATE TEMP TABLE posting (entry bigint, account text, currency text, amount bigint)"
+# A balanced pair in a temporary table of that name: no leg, or one leg, in the books.
+HIDDEN_NONE = [ENTRY, TEMP_TABLE, *postings("bank USD 1", "revenue USD -1")]
+HIDDEN_ONE = [
+    *HIDDEN_NONE,
+    *(
+        sql.replace("INTO ", "INTO public.")
+        for sql in postings("wallet:ada USD -1000000")
+    ),
+]
+ALLOWED = [
+    "GRANT TEMPORARY ON DATABASE ledger TO billing_app",
+    "SET LOCAL ROLE billing_app",
+]
+
 EDIT = "UPDATE posting SET amount = amount * 2"
 # As owner, on both tables: the triggers refuse each, with a message of their own.
 CHANGES = {
@@ -101,6 +116,21 @@ def outcome(db: psycopg.Connection, statements: list[str]) -> tuple[str, str]:
             error
         ).__name__, error.diag.constraint_name or error.diag.message_primary
     return "accepted", ""
+
+
+def attack(
+    app: psycopg.Connection, admin: psycopg.Connection
+) -> dict[str, tuple[str, str]]:
+    """What refuses each attack; those with a temporary table as if the role could make one."""
+    for sql in (HIDDEN_NONE, HIDDEN_ONE):
+        assert outcome(app, sql)[0] == "InsufficientPrivilege"
+    refused = {name: outcome(app, sql) for name, sql in ATTACKS.items()}
+    refused["hide no leg"] = outcome(admin, ALLOWED + HIDDEN_NONE)
+    refused["hide one leg"] = outcome(admin, ALLOWED + HIDDEN_ONE)
+    assert books.rights(admin, "sealer").keys() == {"SELECT", "INSERT"}
+    assert "has no postings" in refused["hide no leg"][1]
+    assert "is out of balance" in refused["hide one leg"][1]
+    return refused
 
 
 def closing_waits(admin: psycopg.Connection, slow: psycopg.Connection) -> bool:

@@ -49,8 +49,7 @@ def seal(db: Connection) -> int:
             seq, record = seq + 1, canonical(content)
             before = link(before, record)
             rows.append((seq, entry, record, before))
-        insert = "INSERT INTO audit VALUES (%s, %s, %s, %s)"
-        db.cursor().executemany(insert, rows)
+        db.cursor().executemany("INSERT INTO audit VALUES (%s, %s, %s, %s)", rows)
     return len(rows)
     # --8<-- [end:chain]
 

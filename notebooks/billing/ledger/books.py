@@ -32,6 +32,7 @@ def post(
 
     Raises ValueError if (kind, ref) is in the books with other lines.
     """
+    lines = {account: amount for account, amount in lines.items() if amount}
     accounts, amounts = list(lines), list(lines.values())
     values = {"kind": kind, "ref": ref, "day": day, "reverses": reverses}
     values["effective"] = effective or day

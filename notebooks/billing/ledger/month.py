@@ -5,11 +5,12 @@ import json
 import random
 from datetime import date, timedelta
 
+import pandas as pd
 from books import find, in_may, post, reverse
 from money import DOLLAR
 from psycopg import Connection
 
-MAY, JUNE = date(2026, 5, 1), date(2026, 6, 1)
+MAY, JUNE, TODAY = date(2026, 5, 1), date(2026, 6, 1), date(2026, 6, 8)
 CONTRACT = {"input": 3, "output": 15}  # u$ a token
 MISTYPED = {"input": 15, "output": 3}  # what the live price list said on BUG_DAYS
 BUG_DAYS = [date(2026, 5, day) for day in (12, 13, 14)]
@@ -69,14 +70,18 @@ def fee(gross: int) -> int:
     return (gross * 29 + 500) // 1000 + 300_000
 
 
+IN_TRANSIT = sum(gross - fee(gross) for gross in (200 * DOLLAR, 20 * DOLLAR))
+"""Paid in May (pay-ada-2, pay-gus), paid out later."""
+
+
 def top_up(app: Connection, ref: str, customer: str, day: date, gross: int) -> None:
     suffix = ".eur" if customer == "eva" else ""
     processor = {f"processor{suffix}": gross - fee(gross), f"fees{suffix}": fee(gross)}
     post(app, "top-up", ref, day, {**processor, f"wallet:{customer}": -gross})
 
 
-def run_jobs(first: date, days: int, chance: random.Random) -> list[dict]:
-    """Two jobs a day and customer, as the engine writes them into its own log."""
+def draw_jobs(first: date, days: int, chance: random.Random) -> list[dict]:
+    """Two jobs a day and customer."""
     jobs = []
     for day in (first + timedelta(n) for n in range(days)):
         for customer, typical in JOBS.items():
@@ -85,9 +90,38 @@ def run_jobs(first: date, days: int, chance: random.Random) -> list[dict]:
                 name = f"{customer}-{day:%m%d}{n}"
                 row = {"job": name, "customer": customer, "day": str(day)}
                 jobs.append(row | dict(zip(CONTRACT, used)))
+    return jobs
+
+
+def run_jobs(first: date, days: int, chance: random.Random) -> list[dict]:
+    """As the engine writes them into its own log."""
+    jobs = draw_jobs(first, days, chance)
     with open("engine.jsonl", "a") as log:
         log.writelines(json.dumps(job) + "\n" for job in jobs)
     return jobs
+
+
+def by_customer(wrong: pd.DataFrame) -> pd.DataFrame:
+    """Charged too much, and too little: one does not make up for the other."""
+    sides = {"due": wrong["due"], "too much": wrong["error"].clip(lower=0)}
+    sides["too little"] = (-wrong["error"]).clip(lower=0)
+    return pd.DataFrame(sides).groupby(wrong["customer"]).sum()
+
+
+def other_draws(count: int) -> tuple[float, float]:
+    """The largest net and the least absolute error of so many, in per cent."""
+    net, gross = zip(*map(off, range(count)))
+    return 100 * max(net), 100 * min(gross)
+
+
+def off(seed: int) -> tuple[float, float]:
+    """Of other draws: net and absolute error of the jobs in dollars, as shares of what was billed."""
+    jobs = draw_jobs(BUG_DAYS[0], len(BUG_DAYS), random.Random(seed))
+    pairs = [
+        (cost(j, MISTYPED), cost(j, CONTRACT)) for j in jobs if j["customer"] != "eva"
+    ]
+    errors, billed = [took - due for took, due in pairs], sum(took for took, _ in pairs)
+    return abs(sum(errors)) / billed, sum(map(abs, errors)) / billed
 
 
 def engine_log() -> list[dict]:
@@ -138,7 +172,7 @@ def run_june(app: Connection, chance: random.Random) -> dict[tuple[str, str], st
     """A week into June, with errors. Returns what is wrong: (reference, customer) -> class."""
     jobs = {job["job"]: job for job in run_jobs(date(2026, 6, 2), 6, chance)}
     del jobs["ada-0603a"]  # its charge is lost
-    wrong_price, wrong_customer = jobs.pop("cy-0604b"), jobs.pop("dee-0604a")
+    wrong_price, wrong_customer = jobs.pop("cy-0607b"), jobs.pop("dee-0604a")
     for job in jobs.values():
         charge(app, job)
     charge(
@@ -157,7 +191,7 @@ def run_june(app: Connection, chance: random.Random) -> dict[tuple[str, str], st
     for name in ("dee-3", "ada-3", "dee-4"):  # the notice of bob-2 never came
         top_up(app, *payments[name])
 
-    real = [("ada-0603a", "ada"), ("bob-0603b", "bob"), ("cy-0604b", "cy")]
+    real = [("ada-0603a", "ada"), ("bob-0603b", "bob"), ("cy-0607b", "cy")]
     real += [("dee-0604a", "dee"), ("dee-0604a", "fay")]
     real += [("pay-ada-3", "ada"), ("pay-bob-2", "bob")]
     recent = [(f"{who}-0608{n}", who) for who in JOBS for n in "ab"]
@@ -169,9 +203,9 @@ def put_right(app: Connection, today: date) -> None:
     """What the people on call book, one thing for each real break."""
     ran = {job["job"]: job for job in engine_log()}
     charge(app, ran["ada-0603a"])
-    for job in ("bob-0603b/retry", "cy-0604b", "dee-0604a"):
+    for job in ("bob-0603b/retry", "cy-0607b", "dee-0604a"):
         reverse(app, find(app, "charge", job), f"june/{job}", today)
-    for job in ("cy-0604b", "dee-0604a"):
+    for job in ("cy-0607b", "dee-0604a"):
         charge(app, ran[job] | {"job": f"{job}/corrected"})
     top_up(app, "pay-bob-2", "bob", date(2026, 6, 3), 100 * DOLLAR)
     reverse(app, find(app, "top-up", "pay-ada-3"), "june/pay-ada-3", today)

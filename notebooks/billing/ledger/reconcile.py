@@ -4,7 +4,7 @@ import csv
 from datetime import date, timedelta
 
 import pandas as pd
-from month import CONTRACT, charge, cost, engine_log
+from month import CONTRACT, JUNE, charge, cost, engine_log
 from psycopg import Connection
 
 GRACE = timedelta(days=3)  # until then a missing row may only be late
@@ -91,6 +91,12 @@ def set_hold(app: Connection, breaks: pd.DataFrame) -> int:
         for customer in sorted(on_hold(app) - found.keys()):
             tell(app, customer, "resume", "no open break")
     return len(found)
+
+
+def check_again(admin: Connection, app: Connection, today: date) -> int:
+    """Resume whom reconciliation clears. Returns how many are still on hold."""
+    set_hold(app, reconcile(admin, JUNE, today))
+    return len(on_hold(app))
 
 
 def tell(app: Connection, *event: str) -> None:

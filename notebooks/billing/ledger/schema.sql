@@ -35,13 +35,14 @@ CREATE FUNCTION move_wallet() RETURNS trigger SECURITY DEFINER
     UPDATE wallet SET funds = funds - NEW.amount WHERE account = NEW.account;
     IF NOT FOUND THEN RAISE 'no wallet %', NEW.account; END IF;
     RETURN NULL; END $$;
-CREATE FUNCTION has_postings() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+CREATE FUNCTION has_postings() RETURNS trigger
+    SET search_path = public, pg_temp LANGUAGE plpgsql AS $$ BEGIN
     IF NOT EXISTS (SELECT FROM posting WHERE entry = NEW.id) THEN
         RAISE 'entry % has no postings', NEW.id; END IF;
     RETURN NULL; END $$;
 -- --8<-- [start:rules]
-CREATE FUNCTION entry_is_whole() RETURNS trigger LANGUAGE plpgsql AS $$
-DECLARE off text; BEGIN
+CREATE FUNCTION entry_is_whole() RETURNS trigger LANGUAGE plpgsql
+    SET search_path = public, pg_temp AS $$ DECLARE off text; BEGIN  -- temporary tables last
     IF (SELECT xact FROM entry WHERE id = NEW.entry) <> pg_current_xact_id() THEN
         RAISE 'entry % is already in the books', NEW.entry; END IF;
     SELECT currency || ' ' || sum(amount) INTO off FROM posting
@@ -57,6 +58,7 @@ CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON posting
     EXECUTE FUNCTION append_only();
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON entry
     EXECUTE FUNCTION append_only();
+REVOKE TEMPORARY ON DATABASE ledger FROM PUBLIC;
 GRANT INSERT ON account, posting TO billing_app;
 GRANT INSERT (account) ON wallet TO billing_app;  -- a new wallet is empty
 GRANT INSERT (kind, ref, booked_on, effective_on, reverses) ON entry TO billing_app;

@@ -58,7 +58,8 @@ CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON posting
     EXECUTE FUNCTION append_only();
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON entry
     EXECUTE FUNCTION append_only();
-REVOKE TEMPORARY ON DATABASE ledger FROM PUBLIC;
+DO $$ BEGIN EXECUTE format(
+    'REVOKE TEMPORARY ON DATABASE %I FROM PUBLIC', current_database()); END $$;
 GRANT INSERT ON account, posting TO billing_app;
 GRANT INSERT (account) ON wallet TO billing_app;  -- a new wallet is empty
 GRANT INSERT (kind, ref, booked_on, effective_on, reverses) ON entry TO billing_app;

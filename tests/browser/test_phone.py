@@ -123,7 +123,7 @@ def test_what_goes_on_to_the_side_shows_it(
     phone: Page, address: str, what: str, scheme: str
 ) -> None:
     phone.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
-    phone.goto(f"{address}en/billing/payments/")
+    phone.goto(f"{address}en/billing/pricing/")
     phone.evaluate("document.querySelectorAll('article details').forEach(d => { d.open = true })")
     scrolling = phone.locator(f"article {what}").filter(visible=True)
     box = next(

@@ -23,10 +23,16 @@ CATEGORIES = ("performance", "accessibility", "best-practices", "seo")
 LEAST = 95
 # The machine may be busy, which costs performance; no run is better than the page is.
 ATTEMPTS = 5
+# To Lighthouse a phone is 4 times as slow as a desktop of at least this index; a slower machine, or a
+# busy one, is to be slowed down less: docs/throttling.md of Lighthouse, "Calibrating the CPU slowdown".
+DESKTOP = 1500
+SLOWDOWN = 4
 
 
 class _Compressing(Host):
-    """Serves text compressed and lets it be kept, as any host does."""
+    """Serves text compressed, lets it be kept and keeps the connection open, as any host does."""
+
+    protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
         path = Path(self.translate_path(self.path))
@@ -51,8 +57,10 @@ def hosted() -> Iterator[str]:
         yield root
 
 
-def scores(address: str, target: Path, chromium: str) -> tuple[dict[str, float], list[str]]:
-    """By category, of 100, and the audits that cost something."""
+def scores(
+    address: str, target: Path, chromium: str, slowdown: float
+) -> tuple[dict[str, float], list[str], float]:
+    """By category, of 100; the audits that cost something; the index of the machine's speed."""
     node = shutil.which("node")
     assert node and LIGHTHOUSE.exists(), "run make test, which installs Lighthouse"
     flags = " ".join(["--headless", *ARGUMENTS])
@@ -65,6 +73,7 @@ def scores(address: str, target: Path, chromium: str) -> tuple[dict[str, float],
         f"--output-path={target}",
     ]
     command += [f"--chrome-flags={flags} --user-data-dir={target.parent / 'profile'}"]
+    command += [f"--throttling.cpuSlowdownMultiplier={slowdown}"]
     command += [f"--only-categories={','.join(CATEGORIES)}"]
     variables = os.environ | {"CHROME_PATH": chromium}
     subprocess.run(command, check=True, capture_output=True, timeout=300, env=variables)
@@ -75,7 +84,7 @@ def scores(address: str, target: Path, chromium: str) -> tuple[dict[str, float],
         for name, audit in report["audits"].items()
         if audit["score"] is not None and audit["score"] < 0.9
     ]
-    return found, costs
+    return found, costs, report["environment"]["benchmarkIndex"]
 
 
 @pytest.mark.parametrize("language", ["", "en/"])
@@ -85,10 +94,13 @@ def test_at_least_95_in_all_categories(
 ) -> None:
     best = dict.fromkeys(CATEGORIES, 0.0)
     costs: list[str] = []
+    slowdown = float(SLOWDOWN)
     for number in range(ATTEMPTS):
-        found, costs = scores(f"{hosted}{language}{page}", tmp_path / f"{number}.json", chromium)
+        target = tmp_path / f"{number}.json"
+        found, costs, index = scores(f"{hosted}{language}{page}", target, chromium, slowdown)
+        slowdown = SLOWDOWN * min(1, index / DESKTOP)
         best = {name: max(best[name], found[name]) for name in CATEGORIES}
         if min(best.values()) >= LEAST:
             break
     print(language or "zh/", page, best)
-    assert min(best.values()) >= LEAST, (best, costs)
+    assert min(best.values()) >= LEAST, (best, slowdown, costs)

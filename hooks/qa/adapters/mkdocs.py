@@ -199,6 +199,12 @@ def keep_templates(env: Environment) -> Environment:
     return env
 
 
+def let_templates_read(env: Environment, docs: Path) -> Environment:
+    """`content_of("assets/print.css")` is the text of that file below `docs`."""
+    env.globals["content_of"] = lambda name: (docs / name).read_text(encoding="utf-8")
+    return env
+
+
 def place_template(output: str, name: str, config: MkDocsConfig) -> str:
     """Each pass has its page for missing ones; MkDocs would write the last over the first."""
     if name != MISSING or "language" not in config.theme:

@@ -24,7 +24,7 @@ LEAST = 95
 # The machine may be busy, which costs performance; no run is better than the page is.
 ATTEMPTS = 5
 # To Lighthouse a phone is 4 times as slow as a desktop of at least this index; a slower or a busy
-# machine is to be slowed down less: docs/throttling.md of Lighthouse, "Calibrating the CPU slowdown".
+# machine is to be slowed down less: its docs/throttling.md, "Calibrating the CPU slowdown".
 DESKTOP = 1500
 SLOWDOWN = 4
 

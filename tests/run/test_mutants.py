@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from qa.failures import Failures
+from qa.failures import Failure, Failures
 from qa.run import mutants
 from qa.run import notebook as notebooks
 
@@ -83,6 +83,20 @@ def test_outcomes_are_remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     first = found(tmp_path, *records)
     monkeypatch.setattr("qa.run.trials.run", None)
     assert found(tmp_path, *records) == first == ["8 mutant-survives"]
+
+
+def test_what_a_busy_machine_did_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = mutant("limit = 10", "limit = 5", "two")
+
+    def run_out_of_time(*_: object) -> None:
+        raise Failures([Failure(tmp_path, 1, "time budget", code="time-budget", cell="two")])
+
+    with monkeypatch.context() as busy:
+        busy.setattr("qa.run.trials.run", run_out_of_time)
+        assert found(tmp_path, record) == ["1 mutant-breaks"]
+    assert found(tmp_path, record) == []
 
 
 def test_a_notebook_that_fails_proves_nothing(tmp_path: Path) -> None:

@@ -16,6 +16,9 @@ from qa.run.notebook import Notebook
 from qa.run.report import run
 from qa.run.runs import may_go_unshielded, must_isolate
 
+FROM_OUTSIDE = {"sandbox", "time-budget"}
+"""Codes of what may be due to the machine: a run was ended, or was slow beside others."""
+
 
 class Found(NamedTuple):
     """A fault that a run has found; `text` is the whole of it."""
@@ -38,8 +41,8 @@ def try_all(books: Iterable[Notebook], folder: Path) -> list[list[Found]]:
         try:
             run(book, server, isolate)
         except Failures as error:
-            if any(failure.code == "sandbox" for failure in error.failures):
-                raise  # it was ended from outside, and what is raised is not remembered
+            if any(failure.code in FROM_OUTSIDE for failure in error.failures):
+                raise  # and what is raised is not remembered
             return _found(error)
         return []
 

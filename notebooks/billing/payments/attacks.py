@@ -35,7 +35,9 @@ def attacks(stack: Stack, settled: str) -> dict[str, Attack]:
             text = text.replace(old, new)
         return text
 
-    yen = variant("yen", usd="jpy", ch_="ch_yen_").replace(settled, "paid in yen")
+    yen = variant("yen", usd="jpy", ch_="ch_yen_", pi_="pi_yen_").replace(
+        settled, "paid in yen"
+    )
     unknown = variant("unknown", succeeded="escheated")
     return {
         "genuine": (200, 20, lambda: provider.post(genuine)),

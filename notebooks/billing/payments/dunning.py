@@ -12,6 +12,8 @@ from psycopg import Connection
 RETRY_ON = (0, 1, 3, 7, 12)  # days after the invoice falls due
 GRACE = 14  # days of service while unpaid
 HARD = {"stolen_card", "lost_card", "pickup_card", "closed_account"}
+ASK = dict.fromkeys(HARD, "please give us another card")
+ASK["authentication_required"] = "please come and confirm"  # neither soft nor hard
 
 
 def service(due: int, paid: int | None, day: int) -> str:
@@ -39,7 +41,7 @@ def collect(db: Connection, provider: httpx.Client, day: int) -> dict[str, str]:
         if state not in ("succeeded", "failed"):
             continue  # the next run asks again, with the same key
         later = [due + days for days in RETRY_ON if due + days > day]
-        retry = later[0] if later and answer["code"] not in HARD else None
+        retry = later[0] if later and answer["code"] not in ASK else None
         db.execute(
             """UPDATE invoice SET attempts = attempts + 1, next_attempt = %s,
                                   paid = CASE WHEN %s = 'succeeded' THEN %s END
@@ -47,7 +49,7 @@ def collect(db: Connection, provider: httpx.Client, day: int) -> dict[str, str]:
             (retry, state, day, invoice),
         )
         if state == "failed":
-            ask = "we shall try again" if retry else "please give us another card"
+            ask = ASK.get(answer["code"], "we shall try again")
             wallets.notify(db, attempt, f"declined: {ask}")
     for (invoice,) in db.execute(
         "SELECT id FROM invoice WHERE paid IS NULL AND due + %s = %s", (GRACE, day)
@@ -86,6 +88,10 @@ def simulate(
         stack.work()
 
 
+TOLD = """SELECT count(*) FROM outbox WHERE split_part(payment, '/', 1) = %s
+          AND (message LIKE 'declined%%' OR message LIKE 'paused%%')"""
+
+
 def renewals(
     stack: Stack, cards: dict[str, str], new_cards: dict[int, str], days: int
 ) -> pd.DataFrame:
@@ -95,6 +101,7 @@ def renewals(
         "payday": lambda: "insufficient_funds" if stack.clock.now < payday else "",
         "stolen": lambda: "stolen_card",
         "empty": lambda: "insufficient_funds",
+        "asks": lambda: "authentication_required",
     }
     tried: dict[str, list[int]] = {customer: [] for customer in cards}
     for day, states in simulate(stack, cards, new_cards, days):
@@ -106,6 +113,7 @@ def renewals(
         facts = stack.db.execute(query, (customer,)).fetchone()
         states = [service(*facts, day) for day in range(days)]
         paused = [day for day, state in enumerate(states) if state == "paused"]
-        rows.append((customer, on, len(paused), stack.dollars(customer)))
-    columns = ["customer", "tried on day", "days paused", "credit [$]"]
+        told = stack.one(TOLD, customer)
+        rows.append((customer, on, len(paused), told, stack.dollars(customer)))
+    columns = ["customer", "tried on day", "days paused", "mails", "credit [$]"]
     return pd.DataFrame(rows, columns=columns).set_index("customer")

@@ -90,15 +90,20 @@ class Stack:
         provider.twins.add("two events for one fact")
         provider.delay["refund overtakes success", "succeeded"] = 3_600
         provider.lost.add("webhook lost")
+        provider.declines["empty"] = lambda: "insufficient_funds"
         stories = ["in order", *provider.copies, *provider.twins]
         refunds = ["refund overtakes success", "refund fails"]
-        stories += [*refunds, "part disputed", *provider.lost]
+        stories += [*refunds, "part disputed", "inquiry only", *provider.lost]
         for story in stories:
             self.pay(story)
         for story in refunds:
-            charge = provider.of(story)[0]["charge"]
+            charge = provider.of(story)[0]["id"]
             provider.refund(charge, 500, fails=story == "refund fails")
-        provider.dispute("part disputed", 800)
+        provider.dispute("part disputed", 800, ends="lost")
+        provider.inquire("inquiry only")
+        stories.insert(3, "declined, then paid")
+        self.pay("declined, then paid", card="empty")
+        provider.charge(provider.of("declined, then paid")[0])  # with another card
         provider.deliver()
         self.work()
         return ["endpoint down at first", *stories]
@@ -137,9 +142,9 @@ class Stack:
 
     def refund_second(self, payment: str) -> None:
         """Of two charges for one payment, give back the one that was never credited."""
-        ours = self.one("SELECT charge FROM payment WHERE id = %s", payment)
-        [second] = [c for c in self.provider.of(payment) if c["charge"] != ours]
-        body = {"charge": second["charge"], "amount": second["amount"]}
+        ours = self.one("SELECT intent FROM payment WHERE id = %s", payment)
+        [second] = [c for c in self.provider.of(payment) if c["intent"] != ours]
+        body = {"charge": second["id"], "amount": second["amount"]}
         self.api.post("/v1/refunds", json=body).raise_for_status()
         self.provider.deliver()
         self.work()
@@ -240,6 +245,15 @@ class Stack:
         [declined] = self.provider.of(payment)
         wallets.merge(self.db, declined | {"status": "succeeded"})
 
+    def refund_untold(self, payment: str) -> None:
+        """A refund whose notifications are all lost."""
+        self.pay(payment)
+        self.provider.deliver()
+        self.work()
+        self.provider.lost.add(payment)
+        self.provider.refund(self.provider.of(payment)[0]["id"], 500)
+        self.provider.deliver()
+
     def look_then_insert(self, table: str, callers: int) -> int:
         """The mistake, in parallel: nobody finds an entry, so all write one. Dollars credited."""
         name = f"looked up in {table}"
@@ -277,6 +291,17 @@ class Stack:
         self.work()
         return statuses
 
+    def refund_at_once(self, payment: str, callers: int) -> int:
+        """Five refunds of $1, each merged by all callers at once; dollars left."""
+        [paid] = self.provider.of(payment)
+        refund = {"kind": "refund", "amount": 100, "status": "succeeded"}
+        refunds = [paid | refund | {"id": f"re_race_{i}"} for i in range(5)]
+        self.at_once(
+            callers, lambda own: [wallets.merge(own, each) for each in refunds]
+        )
+        self.work()
+        return self.dollars(payment)
+
     def close_the_books(self) -> tuple[int, int]:
         """Wallets that differ from their entries, and messages to customers."""
         wrong = self.one(
@@ -288,10 +313,12 @@ class Stack:
         return wrong, self.one("SELECT count(*) FROM outbox")
 
     def at_once(self, n: int, work: Callable[[psycopg.Connection], object]) -> list:
-        """Call work in n threads, each with a connection of its own."""
+        """Call work in n threads, each with a connection of its own, all starting together."""
+        ready = threading.Barrier(n, timeout=30)
 
         def connect_and_work(_: int) -> object:
             with self.connect() as own:
+                ready.wait()
                 return work(own)
 
         with ThreadPoolExecutor(n) as pool:

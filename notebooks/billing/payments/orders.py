@@ -24,7 +24,7 @@ def merged(db: Connection, name: str, order: tuple) -> int:
     for movement, kind, cents, status, _ in (*order, order[0]):
         news = {
             "payment": name,
-            "charge": f"{name} ch",
+            "intent": f"{name} pi",
             "currency": "usd",
             "kind": kind,
         }
@@ -35,11 +35,12 @@ def merged(db: Connection, name: str, order: tuple) -> int:
 
 
 def newer_only(order: tuple) -> int:
-    """Balance in cents if an event older than the newest seen is skipped: the mistake."""
-    newest, balance = -1, 0
+    """Balance in cents if each object skips what is older than its newest: the mistake."""
+    newest, balance = dict.fromkeys(["ch", "re", "dp"], -1), 0
     for fact in order:
-        if (created := FACTS.index(fact)) > newest:
-            newest, balance = created, balance + fact[-1]
+        thing, created, booked = fact[0], FACTS.index(fact), fact[-1]
+        if created > newest[thing]:
+            newest[thing], balance = created, balance + booked
     return balance
 
 

@@ -40,13 +40,13 @@ class Provider:
         self.movements: list[dict] = []  # charges, refunds and disputes as they are now
         self.lines: list[tuple[str, str, int, int]] = []  # payment, kind, gross, fee
         self.answers: dict[str, tuple[int, dict]] = {}  # by idempotency key
+        self.running: set[str] = set()  # keys whose first request has not ended
         self.declines: dict[str, Callable[[], str]] = {}  # by card: the code, or ""
         self.mails: dict[str, list] = {}  # by idempotency key
         self.mail_requests = 0
         # Faults, by payment:
-        self.answering: dict[
-            str, str
-        ] = {}  # "late", "cut" or "500", after the work is done
+        # "late", "busy", "cut" or "500", after the work is done
+        self.answering: dict[str, str] = {}
         self.copies: dict[str, int] = {}  # deliveries of each event
         self.twins: set[str] = set()  # each fact becomes two events
         self.lost: set[str] = set()  # no webhook arrives
@@ -78,8 +78,9 @@ class Provider:
     def charge(self, request: dict) -> dict:
         code = self.declines.get(request.get("card", ""), str)()
         fields = {name: request[name] for name in ("payment", "amount", "currency")}
-        name = f"ch_{next(self.serial)}"
-        started = fields | {"id": name, "kind": "charge", "charge": name}
+        number = next(self.serial)  # another try within an intent is another charge
+        started = fields | {"id": f"ch_{number}", "kind": "charge"}
+        started["intent"] = request.get("intent", f"pi_{number}")
         started |= {"status": "processing", "code": ""}
         ended = started | {"status": "failed" if code else "succeeded", "code": code}
         self.movements.append(ended)
@@ -102,6 +103,11 @@ class Provider:
             refund["status"] = "failed"
             self.emit(refund, after=86_400)
             self.lines.append((paid["payment"], "refund failed", cents, 0))
+
+    def inquire(self, payment: str) -> None:
+        """The bank asks before it disputes, and takes nothing yet."""
+        [paid] = self.of(payment)
+        self.move(paid, "dispute", paid["amount"], "inquiry")
 
     def dispute(self, payment: str, cents: int, ends: str = "") -> None:
         [paid] = self.of(payment)
@@ -172,6 +178,11 @@ class Provider:
     async def answer(self, request: Request, key: str) -> Response:
         body = await request.json()
         fault = self.answering.get(body["payment"], "")
+        if body["amount"] < 50:
+            return JSONResponse({"error": "amount_too_small"}, 400)
+        if key in self.running:
+            self.running.remove(key)
+            return JSONResponse({"error": "idempotency_key_in_use"}, 409)
         first = key not in self.answers
         if first:
             answer = self.charge(body)
@@ -179,7 +190,8 @@ class Provider:
             self.answers[key] = (
                 (500, {"error": "?"}) if fault == "500" else (status, answer)
             )
-        if first and fault == "late":
+        if first and fault in ("late", "busy"):
+            self.running |= {key} if fault == "busy" else set()
             while not await request.is_disconnected():
                 await asyncio.sleep(0.01)
         if first and fault == "cut":
@@ -196,7 +208,7 @@ class Provider:
 
         @app.get("/v1/payments/{payment}")
         async def find(payment: str) -> list[dict]:
-            return self.of(payment)
+            return [m for m in self.movements if m["payment"] == payment]
 
         @app.post("/v1/refunds")
         async def refund(body: dict) -> None:

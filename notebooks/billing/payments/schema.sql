@@ -8,7 +8,7 @@ CREATE TABLE payment (
     account  text   NOT NULL REFERENCES wallet (account),
     amount   bigint NOT NULL CHECK (amount > 0),  -- cents
     currency text   NOT NULL DEFAULT 'usd',
-    charge   text   UNIQUE  -- the provider's reference
+    intent   text   UNIQUE  -- the provider's reference; a charge each time the card is tried
 );
 
 CREATE TABLE inbox (

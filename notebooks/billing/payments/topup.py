@@ -4,12 +4,13 @@ import heapq
 from collections.abc import Iterable
 
 import numpy as np
+from money import DOLLAR
 
 PRICES = {"input": 3, "output": 15}  # micro-dollars a token: $ a million tokens
 PROMPT, MAX_TOKENS, TOKENS_A_SECOND = 2_000, 4_096, 50
 HOLD = PROMPT * PRICES["input"] + MAX_TOKENS * PRICES["output"]  # the worst case
 RATE, MEDIAN, SPREAD = 4, 400, 0.8  # requests a second; output tokens, lognormal
-THRESHOLD, TOP_UP, SECONDS = 5_000_000, 10_000_000, 900
+WARM_UP, SECONDS = 600, 1_800
 
 
 def requests(seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -20,41 +21,49 @@ def requests(seed: int) -> tuple[np.ndarray, np.ndarray]:
     return at, np.clip(tokens, 1, MAX_TOKENS).astype(int)
 
 
-def cost(tokens: int) -> int:
-    return PROMPT * PRICES["input"] + int(tokens) * PRICES["output"]
+def cost(tokens: float) -> float:
+    return PROMPT * PRICES["input"] + tokens * PRICES["output"]
+
+
+def spent_and_held(seeds: int) -> tuple[float, float]:
+    """Dollars that are spent a second, and that are held on average (Little's law)."""
+    tokens = np.mean([requests(seed)[1].mean() for seed in range(seeds)])
+    return RATE * cost(tokens) / DOLLAR, RATE * tokens / TOKENS_A_SECOND * HOLD / DOLLAR
 
 
 # --8<-- [start:refused]
-def refused(delay: float, watch_available: bool, seed: int) -> float:
-    """Share of requests [%] for which there was no money to hold."""
-    events = [(at, "ask", tokens) for at, tokens in zip(*requests(seed))]
-    balance, held, waiting, missed = TOP_UP, 0, False, 0
+def refused(delay: float, threshold: int, top_up: int, seed: int) -> float:
+    """Share of requests [%] for which there was no money to hold, after warming up."""
+    events = [(at, "ask", int(tokens)) for at, tokens in zip(*requests(seed))]
+    balance, held, waiting, missed, asked = 0, 0, False, 0, 0
     while events:
         at, what, n = heapq.heappop(events)
-        if what == "ask" and balance - held < HOLD:
-            missed += 1
-        elif what == "ask":
-            held += HOLD
-            heapq.heappush(events, (at + n / TOKENS_A_SECOND, "settle", n))
+        if what == "ask":
+            asked += at > WARM_UP
+            if balance - held < HOLD:
+                missed += at > WARM_UP
+            else:
+                held += HOLD
+                heapq.heappush(events, (at + n / TOKENS_A_SECOND, "settle", n))
         elif what == "settle":
             held, balance = held - HOLD, balance - cost(n)
         else:
-            balance, waiting = balance + TOP_UP, False
-        watched = balance - held if watch_available else balance
-        if watched < THRESHOLD and not waiting:  # never two top-ups under way
+            balance, waiting = balance + top_up * DOLLAR, False
+        if balance - held < threshold * DOLLAR and not waiting:  # one at a time
             waiting = True
             heapq.heappush(events, (at + delay, "paid", 0))
-    return missed / (RATE * SECONDS) * 100
+    return missed / asked * 100
     # --8<-- [end:refused]
 
 
-def worst(delays: Iterable[float], seeds: int) -> dict[str, list[float]]:
-    """The worst share of refusals in any seed, by what triggers the top-up."""
-    watched = {"balance [%]": False, "available [%]": True}
+def worst(
+    delays: Iterable[float], rules: Iterable[tuple[int, int]], seeds: int
+) -> dict:
+    """The worst share of refusals in any seed, by threshold and top-up [$]."""
     return {
-        name: [
-            max(refused(delay, watch, seed) for seed in range(seeds))
+        f"${threshold} + ${top_up} [%]": [
+            max(refused(delay, threshold, top_up, seed) for seed in range(seeds))
             for delay in delays
         ]
-        for name, watch in watched.items()
+        for threshold, top_up in rules
     }

@@ -38,6 +38,10 @@ def submit(db: Connection, api: httpx.Client, request: dict, timeout: float) -> 
         return unknown
     if answer.status_code >= 500:  # the same key would replay it: query, or wait
         return unknown
+    if answer.status_code in (409, 429):  # still running, too many: ask again later
+        return unknown
+    if answer.status_code != 402:  # a decline is an answer; another 4xx is our mistake
+        answer.raise_for_status()
     return answer.json() | {"status": merge(db, answer.json())}
     # --8<-- [end:submit]
 
@@ -51,7 +55,7 @@ def find_out(db: Connection, api: httpx.Client, payment: str) -> list[str]:
 STEPS = {  # the states of each kind in order, and what each is worth to the wallet
     "charge": {"processing": 0, "failed": 0, "succeeded": +1},
     "refund": {"pending": -1, "succeeded": -1, "failed": 0},
-    "dispute": {"open": -1, "lost": -1, "won": 0},
+    "dispute": {"inquiry": 0, "open": -1, "lost": -1, "won": 0},
 }
 
 
@@ -59,10 +63,10 @@ def merge(db: Connection, news: dict) -> str:
     """Take in one message, however old or often told, and post what is new in it."""
     states = list(STEPS[news["kind"]])
     news = news | {"rank": states.index(news["status"])}
-    with db.transaction():
-        account = first(db, LOCK, news)  # ours alone until we commit
+    with db.transaction():  # to its end the payment is locked
+        account = first(db, LOCK, news)
         if account is None:
-            raise Mismatch("{charge}: {amount} {currency}".format(**news))
+            raise Mismatch("{intent}: {amount} {currency}".format(**news))
         rank = first(db, RECORD, news)
         due = STEPS[news["kind"]][states[rank]] * news["amount"] * CENT
         if change := due - first(db, POSTED, news):
@@ -72,9 +76,9 @@ def merge(db: Connection, news: dict) -> str:
     return states[rank]
 
 
-LOCK = """UPDATE payment SET charge = %(charge)s
+LOCK = """UPDATE payment SET intent = %(intent)s
     WHERE id = %(payment)s AND currency = %(currency)s
-      AND coalesce(charge, %(charge)s) = %(charge)s
+      AND coalesce(intent, %(intent)s) = %(intent)s
       AND (amount = %(amount)s OR %(kind)s <> 'charge') RETURNING account"""
 RECORD = """INSERT INTO movement
     VALUES (%(id)s, %(payment)s, %(kind)s, %(amount)s, %(rank)s) ON CONFLICT (id)

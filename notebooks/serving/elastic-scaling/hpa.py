@@ -23,9 +23,9 @@ DEFAULTS = {
 
 # --8<-- [start:desired-replicas]
 def desired_replicas(current, ready, mean, target, tolerance=0.1):
-    """`mean` is the metric's average over the ready pods; starting pods have none."""
+    """`mean` is the metric's average over the `ready` pods; the others lack it."""
     ratio = mean / target
-    # Starting pods count as idle on the way up, as on target on the way down.
+    # Pods without the metric count as idle on the way up, as on target on the way down.
     assumed = np.where(ratio > 1, 0, target)
     adjusted = (mean * ready + assumed * (current - ready)) / (target * current)
     within_tolerance = abs(adjusted - 1) <= tolerance

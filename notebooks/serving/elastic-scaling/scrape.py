@@ -4,10 +4,11 @@ import promql_parser
 
 
 def samples(scrape: dict):
-    """(name, labels, value) of {(namespace, pod): {metric: value}}."""
-    for (namespace, pod), gauges in scrape.items():
+    """(name, labels, value) of {(namespace, model, pod): {metric: value}}."""
+    for (namespace, model, pod), gauges in scrape.items():
+        labels = {"namespace": namespace, "model_name": model, "pod": pod}
         for name, value in gauges.items():
-            yield name, {"namespace": namespace, "pod": pod}, value
+            yield name, labels, value
 
 
 def evaluate(query, scrape: dict) -> float:

@@ -103,10 +103,45 @@ assert pr_auc[1] < 0.3 < 0.99 < train_pr
 print(f"ROC AUC from scores {auc_scores:.2f}, from labels {auc_labels:.2f}")
 print(f"PR AUC of the trees: training set {train_pr:.2f}, test set {pr_auc[1]:.2f}")
 
+# %% name="perplexity"
+import json
+
+from harness import nats, next_token
+from language_model import Engine, load_model, load_tokenizer
+
+tokenizer, model = load_tokenizer(), load_model()
+rows = {}
+for language, text in json.load(open("texts.json")).items():
+    tokens, total = nats(model, tokenizer, text)
+    bits = total / np.log(2) / len(text.encode())
+    rows[language] = tokens, np.exp(total / tokens), bits
+by_text = pd.DataFrame(rows, index=["tokens", "perplexity", "bits per byte"]).T
+tokens_en, ppl_en, bits_en = by_text.loc["English"]
+tokens_zh, ppl_zh, bits_zh = by_text.loc["Chinese"]
+assert ppl_zh < 0.7 * ppl_en and 2 * bits_en < bits_zh < 3 * bits_en
+assert tokens_zh > 2 * tokens_en
+by_text.round(2)
+
+# %% name="judge"
+questions = json.load(open("questions.json"))
+rows = {}
+for name, (x, y) in {"A first": "AB", "B first": "BA"}.items():
+    template = f"Question: {{}}\n{x}. {{}}\n{y}. {{}}\nAnswer:"
+    pairs = [(q, a, b) for q, (a, b, *_) in questions[:10]]
+    both = [template.format(q, *p) for q, a, b in pairs for p in ((a, b), (b, a))]
+    of_x, of_y = next_token(model, tokenizer, both, [f" {x}", f" {y}"]).T
+    takes_first = (of_x > of_y).reshape(-1, 2)  # the right answer first, then second
+    ahead, behind = takes_first[:, 0].mean(), 1 - takes_first[:, 1].mean()
+    rows[name] = ahead, behind, np.mean(takes_first[:, 0] == takes_first[:, 1])
+by_order = 100 * pd.DataFrame(rows, index=["shown first", "shown second", "flips"]).T
+ahead, behind, flips = by_order.loc["A first"]
+assert (ahead, behind, flips) == (100, 0, 100)
+assert tuple(by_order.loc["B first"]) == (0, 100, 100)  # it says A wherever A stands
+by_order.rename_axis("prompt").add_suffix(" [%]").round().astype(int)
+
 # %% name="generate"
 import httpx
 from arithmetic import EXAMPLES, answers, echo, most_probable, problems, voted
-from language_model import Engine, load_model, load_tokenizer
 
 SAMPLES, (asked, key) = 16, zip(*problems(20))
 with Engine(slots=SAMPLES) as engine, httpx.Client(base_url=engine.address) as http:
@@ -171,12 +206,8 @@ assert "token_logprobs" not in logprobs  # the name under which lm-eval 0.4.13 l
 print(f"{prompt_tokens} tokens in the prompt, {len(entries)} log-probability")
 
 # %% name="multiple-choice"
-import json
+from harness import loglikelihoods
 
-from harness import loglikelihoods, nats, next_token
-
-tokenizer, model = load_tokenizer(), load_model()
-questions = json.load(open("questions.json"))
 verdicts = pd.DataFrame()
 for name, template in ("labelled", "Question: {}\nAnswer:"), ("bare", "{}"):
     scores = [
@@ -214,32 +245,3 @@ intervals = {
     for name, e in [("two samples", apart), ("paired", together)]
 }
 pd.DataFrame(intervals, index=["95% from [points]", "to [points]"]).T.round(1)
-
-# %% name="perplexity"
-rows = {}
-for language, text in json.load(open("texts.json")).items():
-    tokens, total = nats(model, tokenizer, text)
-    bits = total / np.log(2) / len(text.encode())
-    rows[language] = tokens, np.exp(total / tokens), bits
-by_text = pd.DataFrame(rows, index=["tokens", "perplexity", "bits per byte"]).T
-tokens_en, ppl_en, bits_en = by_text.loc["English"]
-tokens_zh, ppl_zh, bits_zh = by_text.loc["Chinese"]
-assert ppl_zh < 0.7 * ppl_en and 2 * bits_en < bits_zh < 3 * bits_en
-assert tokens_zh > 2 * tokens_en
-by_text.round(2)
-
-# %% name="judge"
-rows = {}
-for name, (x, y) in {"A first": "AB", "B first": "BA"}.items():
-    template = f"Question: {{}}\n{x}. {{}}\n{y}. {{}}\nAnswer:"
-    pairs = [(q, a, b) for q, (a, b, *_) in questions[:10]]
-    both = [template.format(q, *p) for q, a, b in pairs for p in ((a, b), (b, a))]
-    of_x, of_y = next_token(model, tokenizer, both, [f" {x}", f" {y}"]).T
-    takes_first = (of_x > of_y).reshape(-1, 2)  # the right answer first, then second
-    ahead, behind = takes_first[:, 0].mean(), 1 - takes_first[:, 1].mean()
-    rows[name] = ahead, behind, np.mean(takes_first[:, 0] == takes_first[:, 1])
-by_order = 100 * pd.DataFrame(rows, index=["shown first", "shown second", "flips"]).T
-ahead, behind, flips = by_order.loc["A first"]
-assert (ahead, behind, flips) == (100, 0, 100)
-assert tuple(by_order.loc["B first"]) == (0, 100, 100)  # it says A wherever A stands
-by_order.rename_axis("prompt").add_suffix(" [%]").round().astype(int)

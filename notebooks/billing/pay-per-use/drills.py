@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from http.client import HTTPResponse
 from urllib.request import Request, urlopen
 
 import ledger
@@ -15,7 +16,7 @@ from harness import Stack
 from language_model import Engine
 
 TOMORROW = datetime.now(UTC) + timedelta(days=1)  # as if every lease had run out
-PRICE = ledger.cost(3, 0, 12)
+PRICE, REPLY = ledger.cost(3, 0, 12), "".join(f"w{i} " for i in range(1, 13))
 
 
 def crash(stack: Stack, step: str, kind: str) -> dict[str, object]:
@@ -29,7 +30,7 @@ def crash(stack: Stack, step: str, kind: str) -> dict[str, object]:
     swept = ledger.sweep(stack.db, TOMORROW).get(key, "nothing to do")
     assert stack.wallet("crash")[1] == 0  # no hold is left behind
     retry = stack.call(*request)[1]
-    assert retry["charge"] == PRICE
+    assert retry["charge"] == PRICE and retry.get("reply", REPLY) == REPLY
     assert stack.wallet("crash") == (before - PRICE, 0)  # charged, and charged once
     replayed = "replayed" if "replayed" in retry else "ran"
     return {"dies at": step, "held [u$]": held, "sweep": swept, "retry": replayed}
@@ -94,31 +95,28 @@ def race(stack: Stack, callers: int, hold: int) -> tuple[int, int, int]:
     return naive, left, stack.at_once(callers, one_statement)
 
 
-def charge_first(
-    stack: Stack, calls: int, faulty: range, deposit: int, fee: int
-) -> tuple[Counter[str], int]:
-    """The same calls and faults both ways: answers by way, and what the naive one leaves."""
-    answered, left = Counter(), deposit
-    ledger.top_up(stack.db, "faults", deposit, "payment-1")
-    for i in range(calls):
-        fail_at = 4 if i in faulty else None
-        left -= fee  # the mistake: take the money, then try
-        answered["charge first"] += stack.past_the_gateway(
-            f"naive/{i}/1", "one two three", 10, fail_at
-        )
-        last = stack.call("faults", f"{i}", "one two three", 40, 10, fail_at=fail_at)[1]
-        answered["reserve first"] += "done" in last
-    return answered, left
+def post(engine: Engine, path: str, body: dict) -> HTTPResponse:
+    header = {"Content-Type": "application/json"}
+    return urlopen(Request(engine.address + path, json.dumps(body).encode(), header))
 
 
-def answers(engine: Engine, question: str, n: int, tokens: int) -> list[dict[str, int]]:
-    """Stream `n` answers to one question; each usage block that the engine sends."""
-    body = {"messages": [{"role": "user", "content": question}], "n": n}
-    body |= {"max_tokens": tokens, "seed": 1, "ignore_eos": True, "stream": True}
+def count_prompt(engine: Engine, messages: list[dict]) -> int:
+    """Tokens of the messages as the engine will see them, in its chat template."""
+    with post(
+        engine, "/v1/chat/completions/input_tokens", {"messages": messages}
+    ) as answer:
+        return json.load(answer)["input_tokens"]
+
+
+def answers(
+    engine: Engine, messages: list[dict], n: int, tokens: int
+) -> list[dict[str, int]]:
+    """Stream `n` answers to one prompt; each usage block that the engine sends."""
+    body = {"messages": messages, "n": n, "max_tokens": tokens, "seed": 1}
+    body |= {"ignore_eos": True, "stream": True}
     body |= {"stream_options": {"include_usage": True}}
-    address = f"{engine.address}/v1/chat/completions"
-    header, said = {"Content-Type": "application/json"}, []
-    with urlopen(Request(address, json.dumps(body).encode(), header)) as stream:
+    said = []
+    with post(engine, "/v1/chat/completions", body) as stream:
         for line in stream:
             chunk = json.loads(line[6:]) if line.startswith(b"data: {") else {}
             if usage := chunk.get("usage"):

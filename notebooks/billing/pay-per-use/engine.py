@@ -1,8 +1,8 @@
-"""A stand-in for an inference engine: streams and counts tokens, aborts on hang-up.
+"""A stand-in for an inference engine: streams and counts invented tokens.
 
-The words are made up; the interface is the real one: usage with every chunk, a prefix
-cache in blocks, an abort, and a log of its own. Run as: engine.py LOGFILE; prints its
-port.
+As in vLLM, each chunk carries the usage so far, a prefix is cached in whole blocks, and a
+hang-up aborts without a final count. Its log has a line a request. Run as: engine.py
+LOGFILE; prints its port.
 """
 
 import json
@@ -23,7 +23,10 @@ class Engine(BaseHTTPRequestHandler):
         cached = BLOCK * sum(prefix in seen_prefixes for prefix in prefixes)
         seen_prefixes.update(prefixes)
         usage = {"input": len(words), "cached": cached, "output": 0}
-        length, finish = min(request["natural_length"], request["max_tokens"]), "error"
+        limit = (
+            request["max_tokens"] or 1_000_000
+        )  # without one, to the end of the context
+        length, finish = min(request["natural_length"], limit), "error"
         self.send_response(200)
         self.end_headers()
         try:
@@ -31,17 +34,17 @@ class Engine(BaseHTTPRequestHandler):
                 hung_up, _, _ = select.select(
                     [self.connection], [], [], SECONDS_PER_TOKEN
                 )
-                if hung_up:
-                    finish = "aborted"
-                    break
                 if usage["output"] == request.get("fail_at"):
                     raise MemoryError("planted engine fault")
                 usage["output"] += 1
+                if hung_up:  # too late for the token under way: made, not delivered
+                    raise ConnectionAbortedError
                 self.emit({"token": f"w{usage['output']} ", "usage": usage})
-            else:
-                finish = "stop" if length < request["max_tokens"] else "length"
+            finish = "stop" if length < limit else "length"
             self.emit({"finish": finish, "usage": usage})
-        except (MemoryError, ConnectionError):
+        except ConnectionError:
+            finish = "aborted"
+        except MemoryError:
             pass
         finally:
             entry = {"request": request["id"], **usage, "finish": finish}

@@ -11,7 +11,6 @@ import json
 import os
 import select
 import signal
-import socket
 import sys
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from socketserver import ForkingMixIn
@@ -36,6 +35,8 @@ class Gateway(BaseHTTPRequestHandler):
         with psycopg.connect(DATABASE, autocommit=True) as self.db:
             self.step("authorised")
             request = json.loads(body)
+            # What is held must be what the engine is told.
+            request["max_tokens"] = request["max_tokens"] or ledger.DEFAULT_MAX_TOKENS
             hold = ledger.ceiling(len(request["prompt"].split()), request["max_tokens"])
             fingerprint = hashlib.sha256(body).hexdigest()
             try:
@@ -64,28 +65,26 @@ class Gateway(BaseHTTPRequestHandler):
                 self.event({"done": finish, "usage": usage, "charge": charge})
 
     def generate(self, call: dict, request: dict) -> tuple[dict, str, str]:
-        """Pass the engine's stream on.
-
-        If the client goes away, stop the engine and take its final count.
-        """
+        """Pass the engine's stream on; if the client goes away, hang up on the engine."""
         engine = http.client.HTTPConnection("127.0.0.1", ENGINE_PORT)
         body = request | {"id": "/".join(map(str, call.values()))}
         engine.request("POST", "/generate", json.dumps(body))
-        upstream, lines = engine.sock, engine.getresponse()
+        lines = engine.getresponse()
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream")
         self.end_headers()
-        reply, listening, last = [], True, {"usage": {}}
+        reply, last = [], {"usage": {}}
         for line in lines:
             last = json.loads(line)
             if "token" in last:
                 reply.append(last["token"])
-                if listening and (self.client_gone() or not self.event(last)):
-                    listening = False
-                    # The engine reads this as: abort and send the final count.
-                    upstream.shutdown(socket.SHUT_WR)
+                if self.client_gone() or not self.event(last):
+                    last["finish"] = "hung up"
+                    break  # no final count comes: charge what the last chunk says
                 if last["usage"]["output"] == 5:
                     self.step("streaming")
+        lines.close()
+        engine.close()  # by this the engine knows that it should stop
         return last["usage"], last.get("finish", "error"), "".join(reply)
 
     def client_gone(self) -> bool:
@@ -139,7 +138,9 @@ class ForkingServer(ForkingMixIn, HTTPServer):
     max_children, request_queue_size = 64, 128
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """A failed request leaves its hold to the sweeper; production would alert."""
+        """A failed request leaves its hold to the sweeper."""
+        with open("gateway.log", "a") as log:
+            log.write(f"{type(sys.exception()).__name__}\n")
 
 
 server = ForkingServer(("127.0.0.1", 0), Gateway)

@@ -22,6 +22,7 @@ class Stack:
         self.lab = psycopg.connect(self.lab_url, autocommit=True)
         for connection in (self.db, self.lab):
             connection.execute(Path("schema.sql").read_text())
+        Path("gateway.log").touch()
         self.processes: list[subprocess.Popen] = []
         self.engine_port = self.start("engine.py", "engine.jsonl")
         self.gateway_port = self.start(
@@ -41,7 +42,7 @@ class Stack:
         account: str,
         key: str,
         prompt: str,
-        max_tokens: int,
+        max_tokens: int | None,
         natural_length: int,
         *,
         fail_at: int | None = None,
@@ -87,10 +88,8 @@ class Stack:
             connection.close()
         return status, last
 
-    def past_the_gateway(
-        self, request: str, prompt: str, length: int, fail_at: int | None = None
-    ) -> bool:
-        """Ask the engine itself; true if it finished."""
+    def past_the_gateway(self, request: str, prompt: str, length: int) -> None:
+        """Ask the engine itself."""
         connection = http.client.HTTPConnection(
             "127.0.0.1", self.engine_port, timeout=20
         )
@@ -99,12 +98,10 @@ class Stack:
             "prompt": prompt,
             "max_tokens": 2 * length,
             "natural_length": length,
-            "fail_at": fail_at,
         }
         connection.request("POST", "/", json.dumps(body))
-        finished = b"finish" in connection.getresponse().read()
+        connection.getresponse().read()
         connection.close()
-        return finished
 
     def wallet(
         self, account: str, conn: psycopg.Connection | None = None

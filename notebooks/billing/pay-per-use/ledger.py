@@ -3,10 +3,12 @@
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from psycopg import Connection
+from psycopg import Connection, Error
 
 # Short, so that the demonstration need not wait; minutes in production.
 LEASE = timedelta(seconds=0.5)
+# For a request without a limit: held, and sent to the engine.
+DEFAULT_MAX_TOKENS = 256
 # Micro-dollars per million tokens.
 PRICE = {"input": 3_000_000, "cached": 300_000, "output": 15_000_000}
 
@@ -22,9 +24,8 @@ def cost(input: int, cached: int, output: int) -> int:
 
 
 def ceiling(input: int, max_tokens: int, n: int = 1) -> int:
-    """The most a call can cost: nothing cached, all `max_tokens` of `n` answers; rounded up."""
-    output = n * max_tokens
-    return -(-(input * PRICE["input"] + output * PRICE["output"]) // 1_000_000)
+    """The most a call can cost: nothing cached, all `max_tokens` of `n` answers."""
+    return cost(input, 0, n * max_tokens)
 
 
 def top_up(conn: Connection, account: str, amount: int, key: str) -> None:
@@ -119,24 +120,24 @@ def record(
 def settle(
     conn: Connection, call: dict, step: Callable[[str], None] = lambda name: None
 ) -> bool:
-    """Turn the hold into a charge. Safe to repeat: only the first caller finds the call open."""
+    """Turn the hold into a charge, never above it. Safe to repeat: the call is open once."""
     with conn.transaction():
         used = conn.execute(
             f"SELECT input, cached, output FROM usage WHERE {CALL}", call
         ).fetchone()
         if used is None:
             return False
-        charge = cost(*used)
         closed = conn.execute(
-            f"""UPDATE call SET state = 'settled', charge = %(charge)s
-                WHERE {OPEN} RETURNING hold""",
-            call | {"charge": charge},
+            f"""UPDATE call SET state = 'settled', charge = least(%(due)s, hold)
+                WHERE {OPEN} RETURNING hold, charge""",
+            call | {"due": cost(*used)},
         ).fetchone()
         if closed is None:
             return False
+        hold, charge = closed
         conn.execute(
             "UPDATE account SET balance = balance - %s, held = held - %s WHERE id = %s",
-            (charge, closed[0], call["account"]),
+            (charge, hold, call["account"]),
         )
         conn.execute(
             """INSERT INTO ledger (account, kind, key, amount)
@@ -167,14 +168,17 @@ def sweep(conn: Connection, at: datetime) -> dict[str, str]:
     """Finish what a dead gateway left: settle if usage was recorded, release if not."""
     stale = conn.execute(
         """SELECT account, key, attempt FROM call
-           WHERE state = 'reserved' AND lease_until < %s""",
+           WHERE state = 'reserved' AND lease_until < %s ORDER BY lease_until""",
         (at,),
     ).fetchall()
     done = {}
     for row in stale:
         call = dict(zip(("account", "key", "attempt"), row))
-        if settle(conn, call):
-            done[call["key"]] = "settled"
-        elif release(conn, call, at):
-            done[call["key"]] = "released"
+        try:
+            if settle(conn, call):
+                done[call["key"]] = "settled"
+            elif release(conn, call, at):
+                done[call["key"]] = "released"
+        except Error as error:  # one bad row must not stop the others; alert
+            done[call["key"]] = type(error).__name__
     return done

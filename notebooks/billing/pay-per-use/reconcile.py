@@ -4,6 +4,9 @@ import ledger
 import pandas as pd
 from psycopg import Connection
 
+# Tokens that may be under way when a stream is cut; a stalled gateway needs more.
+TOLERANCE = ledger.cost(0, 0, 200)
+
 
 def reconcile(conn: Connection, engine_log: str) -> pd.DataFrame:
     def column(sql: str) -> set[str]:
@@ -26,6 +29,9 @@ def reconcile(conn: Connection, engine_log: str) -> pd.DataFrame:
     on_record = key.isin(column("SELECT account || '/' || key FROM call"))
     not_charged = both["_merge"] == "left_only"
     both["finding"] = "amount differs"
+    short = both["due"] - both["taken"]
+    cut = (both["finish"] == "aborted") & short.between(0, TOLERANCE)
+    both.loc[cut, "finding"] = "cut stream, within tolerance"
     both.loc[both["_merge"] == "right_only", "finding"] = "charged, never run"
     both.loc[not_charged & on_record, "finding"] = "failed or lost attempt, not charged"
     both.loc[not_charged & ~on_record, "finding"] = "run, no call on record"

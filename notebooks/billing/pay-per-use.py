@@ -140,19 +140,12 @@ assert share_taken < 0.5
 
 hold_one = ledger.ceiling(prompt, MOST)  # n forgotten
 ledger.top_up(lab, "n", hold_one + 300, "payment-2")
-for key, held in ("one", hold_one), ("posted by hand", 150), ("next", 150):
+for key, held in ("one", hold_one), ("bad", 150), ("next", 150):
     ledger.reserve(lab, "n", key, "same", held)
     ledger.record(lab, one | {"key": key}, **right, finish="length", reply="")
-lab.execute(
-    "INSERT INTO ledger (account, kind, key, amount) VALUES "
-    "('n', 'charge', 'posted by hand', -1)"
-)
+lab.execute("UPDATE ledger SET key = 'bad' WHERE key = 'three'")  # by hand
 done = ledger.sweep(lab, TOMORROW)
-assert done == {
-    "one": "settled",
-    "posted by hand": "UniqueViolation",
-    "next": "settled",
-}
+assert done == {"one": "settled", "bad": "UniqueViolation", "next": "settled"}
 assert stack.wallet("n", lab) == (150, 150)  # charged: the holds, and no more
 print(
     f"due {n_charge} u$, held and charged {hold_one} u$: {n_charge - hold_one} u$ lost"
@@ -187,7 +180,7 @@ process
 # %% name="load" tags=["volatile"]
 from drills import storm
 
-KEYS = 40
+KEYS = 24
 load_price, load_hold = ledger.cost(2, 0, 8), ledger.ceiling(2, 20)
 just_enough = (KEYS - 1) * load_price + load_hold  # the last hold just fits
 ledger.top_up(db, "load", just_enough, "payment-1")

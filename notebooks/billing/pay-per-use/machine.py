@@ -166,7 +166,7 @@ class Machine(RuleBasedStateMachine):
 
 # The same examples on each run; a failure is not made smaller, which takes longer.
 QUICK = settings(
-    max_examples=50,
+    max_examples=40,
     stateful_step_count=30,
     deadline=None,
     database=None,

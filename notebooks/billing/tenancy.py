@@ -10,15 +10,18 @@
 # Real tokens, a real HTTP service, PostgreSQL row security and the prefix cache of a real engine, attacked one by one; fair scheduling simulated with the times of an H100; a month's cost divided.
 
 # %% name="silo-or-pool"
-from sizing import lora_bytes, replicas
+from sizing import lora_bytes, replicas_needed
 from transformer_costs import transformer
 
 MODEL = transformer("llama_3_1_8b")
 TENANTS, ACTIVE, SHORT = 200, 0.05, 0.001
-pooled = replicas(TENANTS, ACTIVE, SHORT)
+pooled = replicas_needed(TENANTS, ACTIVE, SHORT)
 copy_gb, lora_mb = MODEL.parameters * 2 / 1e9, lora_bytes(MODEL, rank=16) / 1e6
-assert replicas(1, ACTIVE, SHORT) == 1 and 5 * pooled < TENANTS < 10 * pooled
-assert 160 < copy_gb * 1000 / lora_mb < 220 and replicas(TENANTS, 1, SHORT) == TENANTS
+assert replicas_needed(1, ACTIVE, SHORT) == 1 and 5 * pooled < TENANTS < 10 * pooled
+assert (
+    160 < copy_gb * 1000 / lora_mb < 220
+    and replicas_needed(TENANTS, 1, SHORT) == TENANTS
+)
 print(f"{TENANTS} silos need {TENANTS} replicas, one pool {pooled}")
 
 # %% name="start"
@@ -31,7 +34,11 @@ assert stack.token("acme-backend", "guess").status_code == 401
 token = stack.token("acme-backend", "s3cret").json()["access_token"]
 mine = stack.read(stack.strict, token, "acme", stack.document("contract"))
 claims = jwt.decode(token, options={"verify_signature": False})
-assert mine.json() == "contract" and claims["exp"] - claims["iat"] == 300
+elsewhere = stack.read(stack.strict, token, "blue", stack.document("contract"))
+assert (
+    mine.json() == "contract" and elsewhere.status_code == 404
+)  # its own, by blue's path
+assert claims["exp"] - claims["iat"] == 300 and claims["tenant"] == "acme"
 {claim: claims[claim] for claim in ("iss", "aud", "client_id", "tenant", "scope")}
 
 # %% name="forged-tokens"
@@ -79,11 +86,13 @@ from probes import FIELDS, SECRET, guess, letter, send
 
 with Engine(slots=2, context=1024) as engine:
     cold, warm = (send(engine, letter(*SECRET)) for _ in range(2))
-    found, probes = guess(engine, apart=False)
-    missed, tried = guess(engine, apart=True)
+    found, probes, _ = guess(engine, apart=False)
+    missed, tried, own_tokens = guess(engine, apart=True)
 prompt_tokens, hit_tokens = cold["prompt_n"], warm["prompt_n"]
 combinations = prod(map(len, FIELDS.values()))
-assert hit_tokens == 1 and cold["prompt_ms"] > 5 * warm["prompt_ms"]
+assert (
+    hit_tokens == own_tokens == 1 < prompt_tokens
+)  # apart, blue still meets its own cache
 assert found == SECRET and missed == [] and probes <= tried < combinations / 3
 print(f"{prompt_tokens} tokens computed cold, {hit_tokens} after a hit")
 print(f"shared: {found} after {probes} tries; own slots: {missed} after {tried}")
@@ -93,17 +102,48 @@ from facts import fact
 from fairness import KV_TOKENS, PREFILL_S
 
 BLOCK, TEMPLATE = fact("vllm_defaults.block_size_tokens"), 2_000  # tokens
-salt_share = TENANTS * TEMPLATE / KV_TOKENS
-salt_gb = TENANTS * TEMPLATE * MODEL.kv_bytes() / 1e9
-saved_ms = TEMPLATE * PREFILL_S * 1e3
-assert 0.8 < salt_share < 1 and 30 < saved_ms < 100 and BLOCK == 16
-print(f"{salt_gb:.0f} GB, {salt_share:.0%} of the cache; a hit saves {saved_ms:.0f} ms")
+together = round(TENANTS * ACTIVE)  # active at once, on average
+salt_share = together * TEMPLATE / KV_TOKENS
+salt_gb = together * TEMPLATE * MODEL.kv_bytes() / 1e9
+saved_ms, block_ms = (tokens * PREFILL_S * 1e3 for tokens in (TEMPLATE, BLOCK))
+assert together == 10 and 0.04 < salt_share < 0.06 and 2.5 < salt_gb < 2.7
+assert 60 < saved_ms < 70 and 0.4 < block_ms < 0.6 and BLOCK == 16
+print(f"{salt_gb:.1f} GB, {salt_share:.0%} of the cache; a hit saves {saved_ms:.0f} ms")
+print(f"a right guess of one block saves {block_ms:.1f} ms")
+
+# %% name="comeback"
+from fairness import FairQueue, Request
+
+
+def share_on_return(waiting: int) -> float:
+    """Of a tenant back after 1,000 tokens served to another, of whose requests some still wait."""
+    queue, tokens = FairQueue(), {"early": 0, "late": 0}
+    for _ in range(50):
+        queue.push(Request("early", 0, prompt=100, output=1))
+    for served in range(90 - waiting):
+        if served == 50 - waiting:  # the return: both now have 50 requests or more
+            for _ in range(50):
+                queue.push(Request("late", 0, prompt=300, output=1))
+                queue.push(Request("early", 0, prompt=100, output=1))
+            tokens = {"early": 0, "late": 0}
+        request = queue.pop()
+        queue.charge(request.tenant, request.prompt)
+        tokens[request.tenant] += request.prompt
+    return tokens["late"] / sum(tokens.values())
+
+
+comebacks = [share_on_return(waiting) for waiting in (0, 10)]
+assert all(abs(share - 0.5) < 0.05 for share in comebacks)
+comeback = comebacks[0]
+print(f"share of the tokens after the return: {comebacks}")
 
 # %% name="noisy-neighbour"
-from neighbours import after_idleness, compare
+from fairness import Fifo
+from neighbours import OUTSTANDING, compare, run
 
 SEEDS = range(5)
 runs = compare(SEEDS, numbers=(1, 3))
+assert runs["p95"].max() < 100  # not infinite: no more than 5 % went unanswered
 first, fair = (runs[runs["policy"] == p] for p in ("first come", "fair queue"))
 assert first["p95"].min() > 5 and fair["p95"].max() < 1 and fair["work"].min() > 0.95
 mean = runs.groupby(["policy", "noisy"], sort=False).mean().unstack()
@@ -111,21 +151,25 @@ p95, work = mean["p95"], mean["work"]
 assert p95.idxmin().eq("quota: equal").all() and work.loc["quota: equal", 1] < 0.5
 assert p95.loc["quota: 60 %", 1] < 1 and p95.loc["quota: 60 %", 3] > 30
 first_1, first_3 = p95.loc["first come"]
+turns_1, turns_3 = p95.loc["turns by request"]
 fair_1, fair_3 = p95.loc["fair queue"]
 oversold_1, oversold_3 = p95.loc["quota: 60 %"]
 equal_1, equal_work = p95.loc["quota: equal", 1], work.loc["quota: equal", 1]
-assert max(equal_1, oversold_1) < fair_1 < fair_3 + 0.2 and first_1 < first_3
-comeback = after_idleness()
-assert abs(comeback - 0.5) < 0.02
+assert max(equal_1, oversold_1) < fair_1 < turns_1 < first_1 < first_3
+assert fair_3 < 1 < turns_3 / 3 < first_3 / 3
+FEWER = 150  # requests of the neighbour's that are open: all fit into the KV cache
+few_1, _ = run(Fifo(), 0, 1, 0, outstanding=FEWER)
+fit = KV_TOKENS // (2_000 + 300)  # requests of a batch tenant's mean size
+assert few_1 < 0.5 and FEWER < fit < OUTSTANDING
 table = pd.concat({"quiet p95 [s]": p95.round(2), "work done": work.round(2)}, axis=1)
 table.rename_axis(index=None, columns=["", "noisy tenants"])
 
 # %% name="ceiling" tags=["sweep"] flips="too_generous"
 from neighbours import by_ceiling
 
-percents = pd.Index([10, 15, 20, 25, 30, 40, 60, 80, 100], name="quota of each [%]")
+percents = pd.Index([10, 20, 25, 30, 40, 60, 100], name="quota of each [%]")
 one, three = (
-    pd.DataFrame([by_ceiling(p, noisy, SEEDS[:2]) for p in percents], index=percents)
+    pd.DataFrame([by_ceiling(p, noisy, SEEDS) for p in percents], index=percents)
     for noisy in (1, 3)
 )
 late = three[0] > 1  # a second, of the quiet tenants' p95
@@ -136,7 +180,8 @@ sweep = pd.DataFrame({"one neighbour [s]": one[0], "three neighbours [s]": three
 sweep.assign(**{"work done beside three [%]": 100 * three[1]}).round(2)
 
 # %% name="divide-the-month"
-from attribution import HOURS, REPLICA_HOUR, fleet_cost, gpu_us, keys, usage
+import numpy as np
+from attribution import HOURS, fleet_cost, gpu_us, keys, premiums, replicas, usage
 from money import apportion
 
 month = usage(seed=7)
@@ -146,22 +191,32 @@ charges = pd.DataFrame(index=list(load))
 for key, weights in keys(month).items():
     charges[key] = apportion(total, [int(weights[tenant]) for tenant in load])
     assert charges[key].sum() == total  # to the micro-dollar
+FAIR = "GPU time, idle by Shapley"
 silo = pd.Series({tenant: fleet_cost(load[[tenant]]) for tenant in load})
 dearer = charges.gt(silo, axis=0)
-assert dearer.loc["steady", "GPU time"] and not dearer["Shapley value"].any()
+assert dearer.loc["steady", "GPU time"] and not dearer[FAIR].any()
+tokens = month.drop(columns="requests", level=1).sum().groupby(level=0).sum()
+assert np.allclose(charges["tokens"] / total, (tokens / tokens.sum())[charges.index])
 (charges.assign(**{"own silo": silo}) / 1e6).round(0).T.rename_axis(columns="[$]")
 
 # %% name="who-leaves"
 pays = charges / 1e6
-steady_pays, steady_silo = pays.loc["steady", "GPU time"], silo["steady"] / 1e6
-launch_by_use, launch_fair = pays.loc["launch", ["GPU time", "Shapley value"]]
+steady_pays, steady_fair = pays.loc["steady", ["GPU time", FAIR]]
+launch_by_use, launch_fair = pays.loc["launch", ["GPU time", FAIR]]
 fleet_dollars, silo_dollars = total / 1e6, silo.sum() / 1e6
-fleet_replicas = total // (HOURS * REPLICA_HOUR)
+steady_silo = silo["steady"] / 1e6
+fleet_replicas = replicas(load)
 utilisation = load.sum().sum() / 3.6e9 / (fleet_replicas * HOURS)
+months = [premiums(gpu_us(usage(seed)), "steady") for seed in SEEDS]
+premium, premium_fractions = (min(each) for each in zip(*months))
+assert 0.03 < premium < 0.05 and premium_fractions > 0.5 and fleet_replicas == 6
 others = fleet_cost(load.drop(columns="steady")) / 1e6
 rise = others / (fleet_dollars - steady_pays) - 1
-assert rise > 0.2 and launch_fair > 5 * launch_by_use and utilisation < 0.6
-assert silo_dollars > 1.2 * fleet_dollars
+assert rise > 0.2 and launch_fair > 5 * launch_by_use and utilisation < 0.4
+assert silo_dollars > 2 * fleet_dollars and steady_fair < steady_silo < steady_pays
+print(
+    f"steady pays {premium:.0%} more than alone; {premium_fractions:.0%} with fractions of replicas"
+)
 print(f"without steady the others pay ${others:,.0f}, {rise:.0%} more")
 
 # %% name="kubernetes"
@@ -172,8 +227,9 @@ controls = pd.DataFrame({"bare.yaml": audit(bare), "tenant.yaml": audit(whole)})
 assert not controls["bare.yaml"].any() and controls["tenant.yaml"].all()
 for i, manifest in enumerate(whole):  # each part is needed
     rest = audit(whole[:i] + whole[i + 1 :])
-    assert manifest["kind"] == "Deployment" or not all(rest.values())
+    assert not all(rest.values()), manifest["kind"]
 assert connects(bare, "tenant-blue") and not connects(whole, "tenant-blue")
+assert connects(whole, "gateway")
 control_count = len(CONTROLS)
 controls.replace({True: "yes", False: "missing"})
 

@@ -56,9 +56,20 @@ def busiest_us(load: pd.DataFrame) -> int:
     return int(load.sum(axis=1).max())
 
 
+def replicas(load: pd.DataFrame) -> int:
+    """Enough for the busiest hour, and kept for the whole month."""
+    return -(-busiest_us(load) // CAPACITY_US)
+
+
 def fleet_cost(load: pd.DataFrame) -> int:
-    """Replicas enough for the busiest hour, kept for the whole month."""
-    return -(-busiest_us(load) // CAPACITY_US) * HOURS * REPLICA_HOUR
+    return replicas(load) * HOURS * REPLICA_HOUR
+
+
+def premiums(load: pd.DataFrame, tenant: str) -> tuple[float, float]:
+    """How much more a tenant pays by GPU time than alone: of whole replicas, and of fractions."""
+    alone, share = load[[tenant]], load[tenant].sum() / load.sum().sum()
+    whole = share * replicas(load) / replicas(alone)
+    return whole - 1, share * busiest_us(load) / busiest_us(alone) - 1
 
 
 def shapley(load: pd.DataFrame) -> dict[str, int]:
@@ -84,11 +95,15 @@ def keys(month: pd.DataFrame) -> dict[str, dict[str, int]]:
     requests, prompt, output = (
         month.xs(k, axis=1, level=1).sum() for k in ("requests", "in", "out")
     )
-    at_peak = load.loc[load.sum(axis=1).idxmax()]
+    use, peak = load.sum().to_dict(), shapley(load)
+    idle = replicas(load) * HOURS * 3600 * 10**6 - sum(use.values())
+    of_peak = sum(peak.values())
     return {
         "requests": requests.to_dict(),
         "tokens": (prompt + output).to_dict(),
-        "GPU time": load.sum().to_dict(),
-        "share of the busiest hour": at_peak.to_dict(),
-        "Shapley value": shapley(load),
+        "GPU time": use,
+        "peak by Shapley": peak,
+        "GPU time, idle by Shapley": {
+            t: use[t] * of_peak + idle * peak[t] for t in load
+        },
     }

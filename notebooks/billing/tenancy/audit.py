@@ -36,9 +36,24 @@ def _quota(manifests: Manifests) -> bool:
     return any(needed <= h.keys() for h in hard)
 
 
+def _limits(manifests: Manifests) -> list[dict]:
+    return [lim for m in _of("LimitRange", manifests) for lim in m["spec"]["limits"]]
+
+
 def _defaults(manifests: Manifests) -> bool:
-    limits = [lim for m in _of("LimitRange", manifests) for lim in m["spec"]["limits"]]
+    limits = _limits(manifests)
     return any("defaultRequest" in limit and "default" in limit for limit in limits)
+
+
+def _no_gpu_by_default(manifests: Manifests) -> bool:
+    """A `max` without a default becomes the default limit, and that the default request."""
+    limits = _limits(manifests)
+    return bool(limits) and not any(
+        "nvidia.com/gpu" in amounts
+        for limit in limits
+        for amounts in limit.values()
+        if isinstance(amounts, dict)
+    )
 
 
 def _default_deny(manifests: Manifests) -> bool:
@@ -46,35 +61,56 @@ def _default_deny(manifests: Manifests) -> bool:
     return any(m["spec"] == deny for m in _of("NetworkPolicy", manifests))
 
 
-def connects(manifests: Manifests, namespace: str, direction: str = "ingress") -> bool:
-    """Whether a policy lets pods of a namespace in, or out to them; without policies all are."""
+def allowed(manifests: Manifests, direction: str) -> set[tuple[str, int | str]]:
+    """Namespaces and ports that policies let in ("ingress") or out to; "*" stands for any."""
     policies = _of("NetworkPolicy", manifests)
     rules = [rule for policy in policies for rule in policy["spec"].get(direction, [])]
     side = {"ingress": "from", "egress": "to"}[direction]
-    peers = [
-        peer for rule in rules for peer in rule.get(side, [{"namespaceSelector": {}}])
-    ]
-    wanted = [p.get("namespaceSelector", {}).get("matchLabels", {}) for p in peers]
-    label = {"kubernetes.io/metadata.name": namespace}
-    return not policies or any(labels.items() <= label.items() for labels in wanted)
+    pairs = set() if policies else {("*", "*")}
+    for rule in rules:
+        for peer in rule.get(side, [{}]):
+            labels = peer.get("namespaceSelector", {}).get("matchLabels", {})
+            name = labels.get("kubernetes.io/metadata.name", "*")
+            pairs |= {(name, p.get("port", "*")) for p in rule.get("ports", [{}])}
+    return pairs
+
+
+def connects(manifests: Manifests, namespace: str) -> bool:
+    return any(name in ("*", namespace) for name, _ in allowed(manifests, "ingress"))
+
+
+def _pods(manifests: Manifests) -> list[dict]:
+    return [m["spec"]["template"] for m in _of("Deployment", manifests)]
+
+
+def _ports(manifests: Manifests) -> set[int]:
+    containers = [c for pod in _pods(manifests) for c in pod["spec"]["containers"]]
+    return {port["containerPort"] for c in containers for port in c["ports"]}
+
+
+def _service(manifests: Manifests) -> bool:
+    specs = [m["spec"] for m in _of("Service", manifests)]
+    labels = [pod["metadata"]["labels"].items() for pod in _pods(manifests)]
+    found = all(any(s["selector"].items() <= each for each in labels) for s in specs)
+    ports = {port.get("targetPort", port["port"]) for s in specs for port in s["ports"]}
+    return bool(specs) and found and ports <= _ports(manifests)
 
 
 def _gateway_only(manifests: Manifests) -> bool:
-    others = ("tenant-blue", "default", "kube-system")
-    return connects(manifests, "gateway") and not any(
-        connects(manifests, n) for n in others
-    )
+    gateway = {("gateway", port) for port in _ports(manifests)}
+    return allowed(manifests, "ingress") == gateway
 
 
-def _no_way_to_others(manifests: Manifests) -> bool:
-    return not connects(manifests, "tenant-blue", "egress")
+def _names_only(manifests: Manifests) -> bool:
+    return allowed(manifests, "egress") == {("kube-system", 53)}
 
 
 def _roles(manifests: Manifests) -> bool:
     rules = [rule for m in _of("Role", manifests) for rule in m["rules"]]
-    wide = any("*" in rule["verbs"] + rule["resources"] for rule in rules)
+    granted = {word for rule in rules for word in rule["verbs"] + rule["resources"]}
     cluster = _of("ClusterRoleBinding", manifests)
-    return bool(rules and _of("RoleBinding", manifests)) and not wide and not cluster
+    bound = rules and _of("RoleBinding", manifests) and not cluster
+    return bool(bound) and not granted & {"*", "secrets", "pods/exec"}
 
 
 def _no_api_token(manifests: Manifests) -> bool:
@@ -87,10 +123,12 @@ CONTROLS: dict[str, Callable[[Manifests], bool]] = {
     "pod security: restricted": _pod_security,
     "quota, GPUs included": _quota,
     "default requests and limits": _defaults,
+    "no GPU without asking": _no_gpu_by_default,
+    "a service that reaches the pods": _service,
     "network: deny by default": _default_deny,
     "network: only the gateway gets in": _gateway_only,
-    "network: no way out to other tenants": _no_way_to_others,
-    "roles within the namespace": _roles,
+    "network: out to name lookups only": _names_only,
+    "roles within the namespace, no secrets": _roles,
     "no API token in the pods": _no_api_token,
 }
 

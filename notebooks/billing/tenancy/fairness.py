@@ -7,9 +7,9 @@ promises (assumed). A prompt is computed while decoding waits; nothing is preemp
 import heapq
 import random
 from bisect import bisect
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import count
 from math import ceil, inf
 
@@ -34,10 +34,6 @@ class Request:
     asked: float  # when the client wanted it, whatever a limiter did to it since
     prompt: int
     output: int
-    left: int = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.left = self.output
 
 
 @dataclass(frozen=True)
@@ -73,6 +69,26 @@ class Fifo:
         """Nothing to count."""
 
 
+class Turns(Fifo):
+    """Round robin: the tenants who wait take turns, a request each, whatever its size."""
+
+    def __init__(self) -> None:
+        self.waiting: dict[str, deque[Request]] = {}  # in the order of their turns
+
+    def push(self, request: Request) -> None:
+        self.waiting.setdefault(request.tenant, deque()).append(request)
+
+    def pop(self) -> Request | None:
+        name = next(iter(self.waiting), None)
+        if name is None:
+            return None
+        queue = self.waiting.pop(name)
+        request = queue.popleft()
+        if queue:
+            self.waiting[name] = queue  # to the end of the round
+        return request
+
+
 # --8<-- [start:fair]
 class FairQueue:
     """Virtual token counters (Sheng et al., 2024): the least served is next."""
@@ -80,18 +96,22 @@ class FairQueue:
     def __init__(self) -> None:
         self.waiting: dict[str, deque[Request]] = defaultdict(deque)
         self.served: dict[str, float] = defaultdict(float)
+        self.last = ""  # whose request was taken last
 
     def push(self, request: Request) -> None:
         name = request.tenant
         if not self.waiting[name]:  # it was idle: it starts level, without credit
             others = [self.served[t] for t, queue in self.waiting.items() if queue]
-            self.served[name] = max(self.served[name], min(others, default=0))
+            level = min(others, default=self.served[self.last])
+            self.served[name] = max(self.served[name], level)
         self.waiting[name].append(request)
 
     def pop(self) -> Request | None:
         tenants = [tenant for tenant, queue in self.waiting.items() if queue]
-        least = min(tenants, key=self.served.__getitem__, default=None)
-        return self.waiting[least].popleft() if least else None
+        if not tenants:
+            return None
+        self.last = min(tenants, key=self.served.__getitem__)
+        return self.waiting[self.last].popleft()
 
     def charge(self, tenant: str, tokens: float) -> None:
         """By price: the prompt at admission, each output token when it is made."""
@@ -99,6 +119,9 @@ class FairQueue:
 
 
 # --8<-- [end:fair]
+
+
+Policy = Fifo | Turns | FairQueue
 
 
 class Shaper:
@@ -117,7 +140,7 @@ class Shaper:
 @dataclass
 class Result:
     waits: dict[str, list[tuple[float, float]]]
-    """Of each tenant: when it asked, and how long the first token took."""
+    """Of each tenant: when it asked, and how long the first token took: `inf` if it never came."""
     service: dict[str, list[tuple[float, float]]]
     """Of each tenant: the time, and the tokens by price until then."""
 
@@ -143,7 +166,7 @@ class Result:
 
 def simulate(
     tenants: Iterable[Tenant],
-    policy: Fifo | FairQueue,
+    policy: Policy,
     seconds: float,
     seed: int,
     shaper: Shaper | None = None,
@@ -166,7 +189,8 @@ def simulate(
         ):
             arrive(name, at)
 
-    now, in_cache, running = 0.0, 0, []
+    now, made, in_cache = 0.0, 0, 0  # time, decoding steps until then, tokens cached
+    running, decoding = [], Counter()  # by their last steps; of each tenant
     waits, served = defaultdict(list), defaultdict(float)
     service = {name: [(0.0, 0.0)] for name in tenants}
 
@@ -185,7 +209,8 @@ def simulate(
             in_cache += held.prompt + held.output
             now += held.prompt * PREFILL_S
             charge(held.tenant, W_IN * held.prompt)
-            running.append(held)
+            heapq.heappush(running, (made + held.output, next(tie), held))
+            decoding[held.tenant] += 1
             admitted.append(held)
             held = None
         next_arrival = arrivals[0][0] if arrivals else inf
@@ -195,15 +220,15 @@ def simulate(
                 waits[request.tenant].append(
                     (request.asked, now + step - request.asked)
                 )
-            steps = min(request.left for request in running)
+            steps = running[0][0] - made
             if next_arrival < now + steps * step:
                 steps = max(1, ceil((next_arrival - now) / step))
-            now += steps * step
-            for request in running:
-                request.left -= steps
-                charge(request.tenant, W_OUT * steps)
-            for request in [r for r in running if not r.left]:
-                running.remove(request)
+            now, made = now + steps * step, made + steps
+            for name, number in decoding.items():
+                charge(name, W_OUT * steps * number)
+            while running and running[0][0] == made:
+                _, _, request = heapq.heappop(running)
+                decoding[request.tenant] -= 1
                 in_cache -= request.prompt + request.output
                 if tenants[request.tenant].outstanding:
                     arrive(request.tenant, now)
@@ -211,4 +236,10 @@ def simulate(
             now = next_arrival
         for name in tenants:
             service[name].append((now, served[name]))
+    unanswered = [request for _, _, request in arrivals]
+    while held := held or policy.pop():
+        unanswered.append(held)
+        held = None
+    for request in unanswered:
+        waits[request.tenant].append((request.asked, inf))
     return Result(waits, service)

@@ -1,24 +1,26 @@
-"""Quiet tenants beside one or three that run batch jobs, under four policies."""
+"""Quiet tenants beside one or three that run batch jobs, under five policies."""
 
 from collections.abc import Iterable
 
 import pandas as pd
-from fairness import FairQueue, Fifo, Shaper, Tenant, simulate
+from fairness import FairQueue, Fifo, Policy, Shaper, Tenant, Turns, simulate
 
 SECONDS, SINCE, UNTIL = 120, 20, 50  # the start and the unanswered end are left out
 QUIET = [Tenant(f"quiet {i}", (200, 800), (50, 250), rate=1) for i in range(3)]
-BATCH = [
-    Tenant(f"batch {i}", (1_000, 3_000), (100, 500), outstanding=220) for i in range(3)
-]
+OUTSTANDING = 220  # requests of a batch tenant that are open at any time
 BURST = 50_000  # tokens by price
 
 
 def run(
-    policy: Fifo | FairQueue, quota: float, noisy: int, seed: int
+    policy: Policy, quota: float, noisy: int, seed: int, outstanding: int = OUTSTANDING
 ) -> tuple[float, float]:
     """The quiet tenants' p95 for the first token [s], and tokens a second, by price."""
     shaper = Shaper(quota, BURST) if quota else None
-    result = simulate(QUIET + BATCH[:noisy], policy, SECONDS, seed, shaper)
+    batch = [
+        Tenant(f"batch {i}", (1_000, 3_000), (100, 500), outstanding=outstanding)
+        for i in range(noisy)
+    ]
+    result = simulate(QUIET + batch, policy, SECONDS, seed, shaper)
     made = result.served("", SINCE, UNTIL) / (UNTIL - SINCE)
     return result.p95("quiet", SINCE, UNTIL), made
 
@@ -36,6 +38,7 @@ def compare(seeds: Iterable[int], numbers: Iterable[int]) -> pd.DataFrame:
                 ("first come", Fifo(), 0),
                 ("quota: equal", Fifo(), equal),
                 ("quota: 60 %", Fifo(), 0.6 * WHOLE),
+                ("turns by request", Turns(), 0),
                 ("fair queue", FairQueue(), 0),
             ):
                 p95, made = run(policy, quota, noisy, seed)
@@ -48,11 +51,3 @@ def by_ceiling(percent: int, noisy: int, seeds: Iterable[int]) -> tuple[float, f
     quota = WHOLE * percent / 100
     p95, made = zip(*(run(Fifo(), quota, noisy, seed) for seed in seeds))
     return sum(p95) / len(p95), sum(made) / len(made) / WHOLE
-
-
-def after_idleness() -> float:
-    """Share of the replica that a tenant gets in the 20 s after it was idle for 60."""
-    early = Tenant("early", (1_000, 3_000), (100, 500), outstanding=220)
-    late = Tenant("late", (1_000, 3_000), (100, 500), outstanding=220, start=60)
-    result = simulate([early, late], FairQueue(), 80, seed=0)
-    return result.served("late", 60, 80) / result.served("", 60, 80)

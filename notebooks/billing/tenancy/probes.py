@@ -24,18 +24,21 @@ def send(engine: Engine, text: str, slot: int = -1) -> dict[str, float]:
 
 
 # --8<-- [start:guess]
-def guess(engine: Engine, apart: bool) -> tuple[list[str], int]:
-    """blue keeps sending its letter; acme tries each word. What it finds, after how many tries."""
+def guess(engine: Engine, apart: bool) -> tuple[list[str], int, int]:
+    """blue keeps sending its letter; acme tries each word.
+
+    What acme finds, after how many tries, and the tokens computed for blue's last letter.
+    """
     blue, acme = (BLUE, ACME) if apart else (-1, -1)
     known, probes = [], 0
     for candidates in FIELDS.values():
         for candidate in candidates:
-            send(engine, letter(*SECRET), blue)
+            own = send(engine, letter(*SECRET), blue)["prompt_n"]
             probes += 1
             if send(engine, letter(*known, candidate), acme)["prompt_n"] == 1:
                 known.append(candidate)  # all but the last token was there already
                 break
-    return known, probes
+    return known, probes, own
 
 
 # --8<-- [end:guess]

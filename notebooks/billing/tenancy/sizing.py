@@ -5,7 +5,7 @@ from math import comb
 from transformer_costs import Transformer
 
 
-def replicas(tenants: int, active: float, short: float) -> int:
+def replicas_needed(tenants: int, active: float, short: float) -> int:
     """Fewest replicas that are too few less than `short` of the time.
 
     Each tenant needs one with chance `active`, whatever the others do.

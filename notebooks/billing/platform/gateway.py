@@ -12,15 +12,18 @@ import secrets
 import socket
 import sys
 import time
+from collections.abc import AsyncIterator
 
+import httpx
 import psycopg
 import uvicorn
+from calls import Call, release, reserve, settle
 from fastapi import Depends, FastAPI, Header, HTTPException, Request
-from ledger import post, rate
+from fastapi.responses import StreamingResponse
+from ledger import post
 from money import CENT, to_cents
 from pydantic import BaseModel, Field
 from scheduler import NoWorker, Scheduler
-from worker import tokenize
 
 DSN, PSP_SECRET = os.environ["DSN"], os.environ["PSP_SECRET"].encode()
 app, scheduler, log = FastAPI(), Scheduler(), pathlib.Path("gateway.log")
@@ -114,93 +117,107 @@ def bill(customer: int = Depends(authenticate)) -> dict:
     }
 
 
-class Generate(BaseModel):
+class Completion(BaseModel):
     prompt: str = Field(max_length=2_000)
     # Without ge=1 a negative number would be a negative hold: free money.
-    max_tokens: int = Field(16, ge=1, le=64)
+    max_tokens: int = Field(16, ge=1, le=400)
+    stream: bool = False
 
 
 class Vision(BaseModel):
     pixels: list[float] = Field(min_length=64, max_length=64)
 
 
-def most(body: Generate | Vision) -> dict[str, int]:
+PATHS = {"generate": "/v1/completions", "vision": "/v1/vision"}
+
+
+def most(body: Completion | Vision) -> dict[str, int]:
     """The most this call can use: what has to be held before it runs."""
     if isinstance(body, Vision):
         return {"image": 1}
-    return {"input_token": len(tokenize(body.prompt)), "output_token": body.max_tokens}
+    # No token is shorter than a byte; a real gateway has the model's tokenizer.
+    return {"input_token": len(body.prompt.encode()), "output_token": body.max_tokens}
 
 
-# --8<-- [start:serve]
-def serve(model: str, customer: int, key: str, body: Generate | Vision) -> dict:
-    wallet = f"wallet:{customer}"
-    request = digest(model + body.model_dump_json())
+def used(reply: dict) -> dict[str, int]:
+    """What the worker says it has done so far. llama.cpp's prompt_n leaves the cached out."""
+    if "usage" in reply and "image" in reply["usage"]:
+        return reply["usage"]
+    counts = reply["timings"]
+    names = {"input_token": "prompt_n", "cached_token": "cache_n"}
+    names["output_token"] = "predicted_n"
+    return {unit: counts[name] for unit, name in names.items()}
+
+
+def begin(model: str, customer: int, key: str, body: Completion | Vision):
+    """The call and its workers; or the answer of a call that has ended, and none."""
+    request = digest(model + body.model_dump_json(exclude={"stream"}))
     try:
-        # Transaction 1: claim the key, fix the price version, hold the money.
         with psycopg.connect(DSN) as db:
-            version = db.execute("SELECT max(version) FROM price").fetchone()[0]
-            hold = rate(db, version, model, most(body))
-            claimed = db.execute(
-                """INSERT INTO call (customer, key, request, model, price_version, hold)
-                   VALUES (%s, %s, %s, %s, %s, %s)
-                   ON CONFLICT (customer, key) WHERE state <> 'failed' DO NOTHING
-                   RETURNING id""",
-                (customer, key, request, model, version, hold),
-            ).fetchone()
-            if claimed is None:
-                return replay(db, customer, key, request)
-            (call,) = claimed
-            post(db, "hold", call, {wallet: -hold, "held": hold})
-            workers = [url for (url,) in db.execute("SELECT url FROM worker")]
+            found = db.execute("SELECT url FROM worker WHERE model = %s", [model])
+            workers = [url for (url,) in found]
+            call = reserve(db, customer, model, key, request, most(body))
     except psycopg.errors.CheckViolation:  # wallet.balance >= 0
         raise HTTPException(402, "not enough funds") from None
+    return call, workers if isinstance(call, Call) else []
 
+
+def serve(model: str, customer: int, key: str, body: Completion | Vision) -> dict:
+    call, workers = begin(model, customer, key, body)
+    if not isinstance(call, Call):
+        return call
     # No lock is held while the model runs.
     try:
-        reply = scheduler.run(workers, model, body.model_dump())
+        ask = body.model_dump() | ({"temperature": 0} if model == "generate" else {})
+        reply = scheduler.run(workers, PATHS[model], ask)
     except NoWorker:
         with psycopg.connect(DSN) as db:
-            post(db, "release", call, {"held": -hold, wallet: hold})
-            db.execute("UPDATE call SET state = 'failed' WHERE id = %s", [call])
+            release(db, call)
         raise HTTPException(503, "no worker available", {"Retry-After": "1"}) from None
-
-    # Transaction 2: charge what was used, give back the rest, keep the answer.
+    output = reply["choices"][0]["text"] if model == "generate" else reply["output"]
     with psycopg.connect(DSN) as db:
-        charge = min(hold, rate(db, version, model, reply["usage"]))
-        sides = {"held": -hold, "revenue": charge, wallet: hold - charge}
-        post(db, "settle", call, sides)
-        response = {"id": call, **reply, "charge": charge}
-        db.execute(
-            """UPDATE call SET state = 'settled', usage = %s, charge = %s, response = %s
-               WHERE id = %s""",
-            (json.dumps(reply["usage"]), charge, json.dumps(response), call),
-        )
-    return response
+        return settle(db, call, output, used(reply))
 
 
-# --8<-- [end:serve]
+# --8<-- [start:stream]
+async def stream(call: Call, url: str, body: dict) -> AsyncIterator[str]:
+    """Pass the engine's chunks on; who hangs up pays for what was generated."""
+    output, usage = "", None
+    ask = body | {"temperature": 0, "timings_per_token": True}  # counts in every chunk
+    try:
+        async with httpx.AsyncClient(timeout=30) as http:
+            async with http.stream("POST", f"{url}/v1/completions", json=ask) as answer:
+                async for line in answer.aiter_lines():
+                    if line.startswith("data: {"):
+                        chunk = json.loads(line[6:])
+                        output += chunk["choices"][0]["text"]
+                        usage = used(chunk)  # so far: the last one counts
+                    yield line + "\n"
+    except httpx.HTTPError:
+        usage = None  # our fault: nothing is charged
+        yield 'data: {"error": "the engine failed, nothing is charged"}\n\n'
+    finally:
+        # Also when the client has gone: leaving the `with` has made the engine stop.
+        with psycopg.connect(DSN) as db:
+            settle(db, call, output, usage) if usage else release(db, call)
 
 
-def replay(db, customer: int, key: str, request: bytes) -> dict:
-    call = db.execute(
-        """SELECT request, response FROM call
-           WHERE customer = %s AND key = %s AND state <> 'failed'""",
-        (customer, key),
-    ).fetchone()
-    if call and call[0] != request:
-        raise HTTPException(422, "this key belongs to another request")
-    if not call or call[1] is None:
-        raise HTTPException(409, "the first attempt has not ended yet")
-    return call[1]
+# --8<-- [end:stream]
 
 
-@app.post("/v1/generate")
-def generate(
-    body: Generate,
+@app.post("/v1/completions")
+def completions(
+    body: Completion,
     customer: int = Depends(authenticate),
     idempotency_key: str = Header(),
-) -> dict:
-    return serve("generate", customer, idempotency_key, body)
+):
+    if not body.stream:
+        return serve("generate", customer, idempotency_key, body)
+    call, workers = begin("generate", customer, idempotency_key, body)
+    if not isinstance(call, Call):
+        return call
+    url = scheduler.ranked(workers)[0]
+    return StreamingResponse(stream(call, url, body.model_dump()))
 
 
 @app.post("/v1/vision")
@@ -215,6 +232,7 @@ async def write_log(request: Request, call_next):
     response = await call_next(request)
     key = request.headers.get("authorization", "").removeprefix("Bearer ")
     entry = {
+        "gateway": os.getpid(),
         "caller": digest(key).hex()[:8],
         "path": request.url.path,
         "status": response.status_code,

@@ -24,4 +24,6 @@ def rate(db, version: int, model: str, usage: dict[str, int]) -> int:
         "SELECT unit, rate FROM price WHERE version = %s AND model = %s",
         (version, model),
     ).fetchall()
-    return sum(usage[unit] * per_million for unit, per_million in rates) // DOLLAR
+    return (
+        sum(usage.get(unit, 0) * per_million for unit, per_million in rates) // DOLLAR
+    )

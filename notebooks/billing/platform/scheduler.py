@@ -1,7 +1,12 @@
-"""Which worker runs the call. It knows workers, not customers or money."""
+"""Which worker runs the call. It knows workers, not customers or money.
+
+Each gateway counts only its own calls; a shared view needs the engines' metrics.
+"""
 
 import threading
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import httpx
 
@@ -18,22 +23,31 @@ class Scheduler:
         self.http = httpx.Client(timeout=10)
 
     # --8<-- [start:run]
-    def run(self, workers: list[str], model: str, body: dict) -> dict:
+    def run(self, workers: list[str], path: str, body: dict) -> dict:
         """Least busy worker first; one that fails or is full is passed over."""
-        for url in sorted(workers, key=lambda url: self.busy[url]):
-            with self.lock:
-                if self.busy[url] >= self.limit:
-                    continue
-                self.busy[url] += 1
+        for url in self.ranked(workers):
             try:
-                reply = self.http.post(f"{url}/{model}", json=body)
-                return reply.raise_for_status().json()
-            except httpx.HTTPError:
+                with self.slot(url):
+                    reply = self.http.post(url + path, json=body)
+                    return reply.raise_for_status().json()
+            except (NoWorker, httpx.HTTPError):
                 # Inference changes nothing outside the worker: trying the next is safe.
                 continue
-            finally:
-                with self.lock:
-                    self.busy[url] -= 1
         raise NoWorker
 
     # --8<-- [end:run]
+
+    def ranked(self, workers: list[str]) -> list[str]:
+        return sorted(workers, key=lambda url: self.busy[url])
+
+    @contextmanager
+    def slot(self, url: str) -> Iterator[None]:
+        with self.lock:
+            if self.busy[url] >= self.limit:
+                raise NoWorker
+            self.busy[url] += 1
+        try:
+            yield
+        finally:
+            with self.lock:
+                self.busy[url] -= 1

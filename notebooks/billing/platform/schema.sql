@@ -1,6 +1,6 @@
 CREATE TABLE customer (id serial PRIMARY KEY, name text NOT NULL);
 CREATE TABLE api_key (digest bytea PRIMARY KEY, customer int NOT NULL REFERENCES customer);
-CREATE TABLE worker (url text PRIMARY KEY);
+CREATE TABLE worker (url text PRIMARY KEY, model text NOT NULL);
 CREATE TABLE price (version int, model text, unit text, rate bigint CHECK (rate >= 0),  -- u$ per million units
                     PRIMARY KEY (version, model, unit));
 CREATE TABLE call (id serial PRIMARY KEY, customer int NOT NULL REFERENCES customer, key text NOT NULL,
@@ -21,6 +21,7 @@ CREATE FUNCTION move_wallet() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
     RETURN NULL; END $$;
 CREATE FUNCTION must_balance() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
     IF (SELECT sum(amount) FROM posting WHERE transfer = NEW.transfer) <> 0 THEN RAISE 'unbalanced entry'; END IF;
+    IF (SELECT at FROM transfer WHERE id = NEW.transfer) <> now() THEN RAISE 'old transfer'; END IF;  -- now(): this transaction
     RETURN NULL; END $$;
 CREATE FUNCTION frozen() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'the ledger is append-only'; END $$;
 
@@ -28,4 +29,6 @@ CREATE TRIGGER wallets AFTER INSERT ON posting FOR EACH ROW EXECUTE FUNCTION mov
 CREATE CONSTRAINT TRIGGER zero_sum AFTER INSERT ON posting DEFERRABLE INITIALLY DEFERRED  -- checked at commit
     FOR EACH ROW EXECUTE FUNCTION must_balance();
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON posting EXECUTE FUNCTION frozen();
+CREATE TRIGGER keep_transfers BEFORE UPDATE OR DELETE ON transfer EXECUTE FUNCTION frozen();
+CREATE TRIGGER only_by_postings BEFORE UPDATE ON wallet WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION frozen();
 -- --8<-- [end:postings]

@@ -6,8 +6,11 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+
+import httpx
 
 
 def start(script: str, **environment: str) -> tuple[str, subprocess.Popen]:
@@ -25,10 +28,35 @@ def start(script: str, **environment: str) -> tuple[str, subprocess.Popen]:
         return f"http://127.0.0.1:{listening.getsockname()[1]}", process
 
 
+def start_engine() -> tuple[str, subprocess.Popen]:
+    """A language model in an engine, which chooses its port itself."""
+    process = subprocess.Popen(
+        [sys.executable, "engine.py"], stdout=subprocess.PIPE, text=True
+    )
+    atexit.register(process.kill)
+    return process.stdout.readline().strip(), process
+
+
+def tokens_made(engines: Iterable[str]) -> int:
+    """The engines' own count of tokens generated, once they are idle."""
+    total = 0
+    for url in engines:
+        counts = {"requests_processing": 1}
+        while counts["requests_processing"]:
+            lines = httpx.get(f"{url}/metrics").text.splitlines()
+            named = (line.removeprefix("llamacpp:").split() for line in lines)
+            counts = {name[0]: float(name[1]) for name in named if len(name) == 2}
+            time.sleep(0.01)
+        total += int(counts["tokens_predicted_total"])
+    return total
+
+
 def kill(process: subprocess.Popen) -> None:
     """SIGKILL: no goodbye."""
     process.kill()
     process.wait()
+    if process.stdout:
+        process.stdout.close()
 
 
 def at_once(n: int, work: Callable[[int], object]) -> list:

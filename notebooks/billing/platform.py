@@ -104,7 +104,12 @@ usage = pd.DataFrame([r["usage"] for r in receipts[:8]])[columns]
 usage["charge [u$]"] = [r["charge"] for r in receipts[:8]]
 cold, again = usage.iloc[0], usage.iloc[4]  # the same prompt twice
 assert again["output_token"] == cold["output_token"] < 24  # it ends when it ends
-assert again["cached_token"] > 0 and again["charge [u$]"] < cold["charge [u$]"]
+prompts = usage["input_token"] + usage["cached_token"]
+assert (
+    prompts[4] == prompts[0]
+    and again["cached_token"] > 0
+    and again["charge [u$]"] < cold["charge [u$]"]
+)
 usage.iloc[[0, 1, 4]]
 
 # %% name="bill"
@@ -130,9 +135,10 @@ from services import tokens_made
 
 
 def audit() -> dict[str, int]:
-    reported = sum(client.collected.values()) * CENT  # by the payment provider
-    sql = pathlib.Path("audit.sql").read_text()
-    return dict(db.execute(sql, {"reported": reported}).fetchall())
+    for event, cents in client.collected.items():  # as the payment provider reports
+        sql = "INSERT INTO provider_report VALUES (%s, %s) ON CONFLICT DO NOTHING"
+        db.execute(sql, (event, cents * CENT))
+    return dict(db.execute("TABLE audit").fetchall())
 
 
 def tokens_settled() -> int:
@@ -289,7 +295,7 @@ with db.transaction(force_rollback=True):
     db.execute("SET LOCAL session_replication_role = replica")  # triggers are off
     db.execute("UPDATE posting SET amount = amount + 1 WHERE transfer = 1")
     forged = audit()
-assert forged == dict(postings=2, held=0, revenue=0, provider=1, wallets=1)
+assert forged == dict(postings=2, held=0, revenue=0, psp=1, wallets=1)
 pd.DataFrame({"account": forged, "honest": audit(), "forged": forged}).iloc[:, 1:]
 
 # %% name="traces"

@@ -32,3 +32,15 @@ CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON posting EXECUT
 CREATE TRIGGER keep_transfers BEFORE UPDATE OR DELETE ON transfer EXECUTE FUNCTION frozen();
 CREATE TRIGGER only_by_postings BEFORE UPDATE ON wallet WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION frozen();
 -- --8<-- [end:postings]
+
+CREATE TABLE provider_report (event text PRIMARY KEY, amount bigint NOT NULL);  -- fetched from the payment provider
+-- --8<-- [start:audit]
+-- Each row must be 0, also under traffic: one statement reads one snapshot.
+CREATE VIEW audit AS WITH balance AS (SELECT account, sum(amount)::bigint AS total FROM posting GROUP BY account),
+    due AS (SELECT 'held' AS account, coalesce(sum(hold), 0)::bigint AS total FROM call WHERE state = 'open'
+            UNION ALL SELECT 'revenue', coalesce(sum(charge), 0)::bigint FROM call WHERE state = 'settled'
+            UNION ALL SELECT 'psp', -coalesce(sum(amount), 0)::bigint FROM provider_report)
+SELECT account, coalesce(balance.total, 0) - due.total AS off FROM due LEFT JOIN balance USING (account)
+UNION ALL SELECT 'wallets', count(*) FROM wallet w LEFT JOIN balance b USING (account) WHERE w.balance <> coalesce(b.total, 0)
+UNION ALL SELECT 'postings', sum(total)::bigint FROM balance;
+-- --8<-- [end:audit]

@@ -122,7 +122,7 @@ assert 0 < rounded_away < len(receipts)
 assert bill["topped_up"] - bill["charged"] == bill["balance"]  # calls and ledger agree
 assert sum(line["cents"] for line in bill["lines"]) == bill["cents"]
 bill_calls, bill_micro, bill_cents = len(receipts), bill["charged"], bill["cents"]
-assert bill_cents == round(bill_micro / CENT)
+assert bill_cents == round(bill_micro / CENT) and bill_calls == 19
 separately = sum(round(line["u$"] / CENT) for line in bill["lines"])
 assert separately != bill_cents  # each line rounded by itself
 total = {"model": "total", "calls": bill_calls, "u$": bill_micro, "cents": bill_cents}

@@ -61,7 +61,7 @@ def worst(
 ) -> dict:
     """The worst share of refusals in any seed, by threshold and top-up [$]."""
     return {
-        f"${threshold} + ${top_up} [%]": [
+        f"threshold {threshold}, top-up {top_up} [%]": [
             max(refused(delay, threshold, top_up, seed) for seed in range(seeds))
             for delay in delays
         ]

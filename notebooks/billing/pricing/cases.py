@@ -42,13 +42,21 @@ def price_list(chance: Random, version: str, start: datetime, level: int) -> Pri
                 m: chance.randrange(1, 20) for m in METERS if chance.random() < 0.5
             },
             "meters": {
-                m: {"unit": "token", "per": 1_000, "tiers": tiers()} for m in METERS
+                m: {
+                    "unit": "token",
+                    "per": 1_000,
+                    "increment": chance.choice([1, 1, 5]),
+                    "at_least": chance.choice([1, 1, 15]),
+                    "tiers": tiers(),
+                }
+                for m in METERS
             },
             "plans": {
                 "payg": {},
                 "pro": {
                     "fee": "0.2001",
-                    "included": f"0.{chance.randrange(1, 400):03}",
+                    "included": f"0.{chance.randrange(1, 80):03}",
+                    "percent": chance.randrange(50, 101),
                 },
                 "commit": {
                     "minimum": f"0.{chance.randrange(1, 400):03}",
@@ -84,13 +92,15 @@ def cases(draw: Callable) -> Case:
     usage = draw(st.lists(records(60), min_size=1, max_size=8))
     parts = []
     for u in usage:
-        cut = chance.randrange(u.quantity)
+        meter = known.at(u.at).meters[u.meter]
+        by_unit = meter.increment == meter.at_least == 1
+        cut = chance.randrange(u.quantity) if by_unit else 0
         parts += [replace(u, quantity=n) for n in (cut, u.quantity - cut) if n]
     chance.shuffle(parts)
     packs = []
     for _ in range(draw(st.integers(0, 3))):
-        since = begin + timedelta(hours=chance.randrange(300))
-        until = since + timedelta(hours=chance.randrange(24, 500))
+        since = begin + timedelta(hours=chance.randrange(200))
+        until = since + timedelta(hours=chance.randrange(100, 600))
         packs.append(Pack("input", chance.randrange(1, 40), since, until))
     plan = draw(st.sampled_from(["payg", "pro", "commit"]))
     return Case(

@@ -96,7 +96,8 @@ class Plan(Strict):
     fee: Dollars = 0
     included: Dollars = 0
     minimum: Dollars = 0
-    percent: Count = 100
+    percent: Annotated[int, Field(strict=True, gt=0, le=100)] = 100
+    """To pay, of what exceeds the included amount."""
 
 
 class PriceList(Strict):

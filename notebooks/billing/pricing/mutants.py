@@ -37,6 +37,18 @@ MUTANTS = {
         "max(0, listed.total() - included)",
         "(listed.total() - included)",
     ),
+    "whole included amount for each part of the month": (
+        "listed.total() - included",
+        "listed.total() - plan.included",
+    ),
+    "discount before the included amount": (
+        "max(0, listed.total() - included) * plan.percent // 100",
+        "max(0, listed.total() * plan.percent // 100 - included)",
+    ),
+    "increment and minimum of a record forgotten": (
+        "quantity=meter.billable(u.quantity)",
+        "quantity=u.quantity",
+    ),
     "minimum on top of usage": ("max(0, minimum - charge)", "minimum"),
     "full fee for each part of the month": ("apportion(amount, seconds)[i]", "amount"),
     "each line rounded to cents by itself": (

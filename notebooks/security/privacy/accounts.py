@@ -32,8 +32,5 @@ def bound(epsilon: float, delta: float) -> float:
 
 def tightest(sigma: float, rate: float, steps: int) -> float:
     """The same from the whole curve ε(δ) instead of the one point that is announced."""
-    deltas = (
-        0.18,
-        0.65,
-    )  # each gives a valid bound; here the lowest is where ε reaches 0
+    deltas = (0.18, 0.65)  # any δ is valid; these are near where ε reaches 0
     return min(bound(max(spent(sigma, rate, steps, d), 0), d) for d in deltas)

@@ -7,7 +7,7 @@
 # %% [markdown]
 # # 训练和使用大模型时如何保护用户隐私 · Protecting user privacy in training and use
 #
-# 攻击一个真实语言模型：微调数据里的代码能否背出、能否推断成员，差分隐私挡住多少；再做安全聚合、信封加密、日志脱敏和前缀缓存窥探。
+# 攻击一个真实语言模型：微调数据里的号码能否背出、能否推断成员，差分隐私挡住多少；再做安全聚合、信封加密、日志脱敏和前缀缓存窥探。
 #
 # Attacks a real language model: are codes of the fine-tuning set recited, are members found, and what does differential privacy stop; then secure aggregation, an envelope, redacted logs and a spied-on prefix cache.
 

@@ -11,6 +11,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
+import pandas as pd
 from pydantic import (
     AwareDatetime,
     BaseModel,
@@ -162,3 +163,17 @@ def load(folder: Path) -> Catalogue:
             raise ValueError(f"{path.name} is not what was published")
         lists.append(PriceList.model_validate(tomllib.loads(content.decode())))
     return Catalogue(lists)
+
+
+def table(old: PriceList, new: PriceList) -> pd.DataFrame:
+    """Prices of both versions, in u$ a unit."""
+    rows = []
+    for name, meter in new.meters.items():
+        above = 0
+        for before, tier in zip(old.meters[name].tiers, meter.tiers):
+            shown = [(before, "peak"), (tier, "peak"), (tier, "batch")]
+            micro = [f"{meter.rate(t, mode) / 10**6:,g}" for t, mode in shown]
+            rows.append([name, meter.unit, above, *micro])
+            above = (tier.up_to or 0) // 10**6
+    columns = ["meter", "u$ per", "above [M]", "July peak", "October peak", "batch"]
+    return pd.DataFrame(rows, columns=columns).set_index("meter")

@@ -1,9 +1,12 @@
 """Bugs to plant in the rating engine: a piece of its source, and what to put there."""
 
+from datetime import timedelta
 from pathlib import Path
 from types import ModuleType
 
 import rating
+from catalogue import Peak
+from properties import OCTOBER
 
 PRICED = "graduated(meter, counted[u.meter], u.quantity, mode)"
 MONTH = "sum(v.quantity for v in usage if v.meter == u.meter)"
@@ -65,3 +68,11 @@ def mutant(old: str, new: str) -> ModuleType:
     module = ModuleType("rating")
     exec(compile(source.replace(old, new), "mutant", "exec"), module.__dict__)
     return module
+
+
+def blind_to_time_zone(peak: Peak) -> bool:
+    """Whether the weekday by UTC makes no difference, at any hour of a week."""
+    blind = mutant(*MUTANTS["weekday by UTC, hour by local time"])
+    hours = [OCTOBER[0] + timedelta(hours=h) for h in range(168)]
+    week = [rating.Usage(at, "input", False, 1) for at in hours]
+    return all(blind.mode_of(peak, u) == rating.mode_of(peak, u) for u in week)

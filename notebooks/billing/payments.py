@@ -29,12 +29,11 @@ rules = [(5, 10), (20, 10), (20, 30)]  # threshold and top-up [$]
 refusals = pd.DataFrame(topup.worst(delays, rules, seeds=5), index=delays).round(1)
 spend, held = topup.spent_and_held(seeds=5)  # dollars a second; dollars
 lasts, keeps_up, needed = 5 / spend, 10 / spend, 300 * spend
-limits = [min(rule) / spend for rule in rules]
-for delay, row in refusals.iterrows():
-    assert [share > 1 for share in row] == [delay > limit for limit in limits]
+for rule, shares in zip(rules, refusals.T.to_numpy()):
+    assert ((shares > 1) == (delays > min(rule) / spend)).all()
 assert refusals.loc[300].round().tolist() == [50, 42, 0]
-assert round(spend, 3) == 0.057 and round(held, 1) == 3.0
-assert (round(lasts), round(keeps_up), round(needed)) == (88, 176, 17)
+assert [round(x, 1) for x in (1_000 * spend, held, needed)] == [56.9, 3.0, 17.1]
+assert (round(lasts), round(keeps_up)) == (88, 176)
 refusals
 
 # %% name="deliveries"

@@ -292,13 +292,27 @@ class Stack:
         return statuses
 
     def refund_at_once(self, payment: str, callers: int) -> int:
-        """Five refunds of $1, each merged by all callers at once; dollars left."""
+        """A refund of $5, merged by all callers; none posts before all are held up. Dollars left."""
         [paid] = self.provider.of(payment)
-        refund = {"kind": "refund", "amount": 100, "status": "succeeded"}
-        refunds = [paid | refund | {"id": f"re_race_{i}"} for i in range(5)]
-        self.at_once(
-            callers, lambda own: [wallets.merge(own, each) for each in refunds]
-        )
+        refund = {
+            "id": "re_race",
+            "kind": "refund",
+            "amount": 500,
+            "status": "succeeded",
+        }
+        waiting = """SELECT count(*) FROM pg_stat_activity
+                     WHERE wait_event_type = 'Lock' AND datname = current_database()"""
+        with self.connect() as gate, ThreadPoolExecutor(1) as pool:
+            with gate.transaction():
+                gate.execute(
+                    "LOCK TABLE entry IN SHARE MODE"
+                )  # all may read, none write
+                merging = pool.submit(
+                    self.at_once, callers, lambda own: wallets.merge(own, paid | refund)
+                )
+                while self.one(waiting) < callers and not merging.done():
+                    time.sleep(0.01)
+            merging.result()
         self.work()
         return self.dollars(payment)
 
@@ -313,12 +327,10 @@ class Stack:
         return wrong, self.one("SELECT count(*) FROM outbox")
 
     def at_once(self, n: int, work: Callable[[psycopg.Connection], object]) -> list:
-        """Call work in n threads, each with a connection of its own, all starting together."""
-        ready = threading.Barrier(n, timeout=30)
+        """Call work in n threads, each with a connection of its own."""
 
         def connect_and_work(_: int) -> object:
             with self.connect() as own:
-                ready.wait()
                 return work(own)
 
         with ThreadPoolExecutor(n) as pool:

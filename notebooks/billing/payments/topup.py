@@ -35,16 +35,15 @@ def spent_and_held(seeds: int) -> tuple[float, float]:
 def refused(delay: float, threshold: int, top_up: int, seed: int) -> float:
     """Share of requests [%] for which there was no money to hold, after warming up."""
     events = [(at, "ask", int(tokens)) for at, tokens in zip(*requests(seed))]
-    balance, held, waiting, missed, asked = 0, 0, False, 0, 0
+    asked = sum(at > WARM_UP for at, *_ in events)
+    balance, held, waiting, missed = 0, 0, False, 0
     while events:
         at, what, n = heapq.heappop(events)
-        if what == "ask":
-            asked += at > WARM_UP
-            if balance - held < HOLD:
-                missed += at > WARM_UP
-            else:
-                held += HOLD
-                heapq.heappush(events, (at + n / TOKENS_A_SECOND, "settle", n))
+        if what == "ask" and balance - held < HOLD:
+            missed += at > WARM_UP
+        elif what == "ask":
+            held += HOLD
+            heapq.heappush(events, (at + n / TOKENS_A_SECOND, "settle", n))
         elif what == "settle":
             held, balance = held - HOLD, balance - cost(n)
         else:

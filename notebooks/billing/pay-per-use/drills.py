@@ -5,6 +5,7 @@ import random
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from http.client import HTTPResponse
@@ -93,6 +94,15 @@ def race(stack: Stack, callers: int, hold: int) -> tuple[int, int, int]:
     naive = stack.at_once(callers, read_check_write)
     (left,) = stack.lab.execute("SELECT balance FROM unguarded").fetchone()
     return naive, left, stack.at_once(callers, one_statement)
+
+
+def refused_by(change: Callable[[], object]) -> str | None:
+    """The constraint for which PostgreSQL refuses a change."""
+    try:
+        change()
+    except psycopg.IntegrityError as error:
+        return error.diag.constraint_name
+    return None
 
 
 def post(engine: Engine, path: str, body: dict) -> HTTPResponse:

@@ -61,7 +61,7 @@ class Gateway(BaseHTTPRequestHandler):
                 self.step("metered")
                 ledger.settle(self.db, call, self.step)
                 self.step("settled")
-                charge = ledger.cost(**usage)
+                charge = min(ledger.cost(**usage), hold)  # as settled
                 self.event({"done": finish, "usage": usage, "charge": charge})
 
     def generate(self, call: dict, request: dict) -> tuple[dict, str, str]:

@@ -12,7 +12,7 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from psycopg import Connection
+from psycopg import Connection, IntegrityError
 
 INPUT = 10  # prompt tokens of every call
 keys, lengths = st.sampled_from("abc"), st.integers(1, 50)
@@ -181,12 +181,14 @@ def check() -> None:
 
 
 def fails_without(guard: str) -> str:
-    """Plant a bug, OPEN without one of its conditions; the error that shows it."""
+    """Plant a bug, OPEN without one of its conditions; the error or constraint that shows it."""
     whole, ledger.OPEN = ledger.OPEN, ledger.OPEN.replace(guard, "")
     assert ledger.OPEN != whole
     try:
         check()
-    except Exception as error:
+    except IntegrityError as error:
+        return error.diag.constraint_name
+    except AssertionError as error:
         return type(error).__name__
     finally:
         ledger.OPEN = whole

@@ -4,8 +4,8 @@ import ledger
 import pandas as pd
 from psycopg import Connection
 
-# Tokens that may be under way when a stream is cut; a stalled gateway needs more.
-TOLERANCE = ledger.cost(0, 0, 200)
+# Tokens that may be under way when a stream is cut; far less than a call costs.
+TOLERANCE = ledger.cost(0, 0, 20)
 
 
 def reconcile(conn: Connection, engine_log: str) -> pd.DataFrame:
@@ -25,8 +25,8 @@ def reconcile(conn: Connection, engine_log: str) -> pd.DataFrame:
     took = pd.DataFrame(charges, columns=["request", "taken"])
 
     both = ran.merge(took, on="request", how="outer", indicator=True)
-    key = both["request"].str.rsplit("/", n=1).str[0]
-    on_record = key.isin(column("SELECT account || '/' || key FROM call"))
+    attempts = "account || '/' || key || '/' || generate_series(1, attempt)"
+    on_record = both["request"].isin(column(f"SELECT {attempts} FROM call"))
     not_charged = both["_merge"] == "left_only"
     both["finding"] = "amount differs"
     short = both["due"] - both["taken"]

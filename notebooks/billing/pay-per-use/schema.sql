@@ -13,7 +13,7 @@ CREATE TABLE call (
     attempt     integer     NOT NULL DEFAULT 1,
     state       text        NOT NULL DEFAULT 'reserved' CHECK (state IN ('reserved', 'settled', 'released')),
     hold        bigint      NOT NULL CHECK (hold > 0),
-    charge      bigint      CHECK (charge BETWEEN 0 AND hold),
+    charge      bigint      CONSTRAINT charge_within_hold CHECK (charge BETWEEN 0 AND hold),
     lease_until timestamptz NOT NULL,
     PRIMARY KEY (account, key),
     CHECK ((state = 'settled') = (charge IS NOT NULL))

@@ -1,7 +1,7 @@
 # ---
 # jupyter:
 #   qa:
-#     seconds: 15
+#     seconds: 20
 # ---
 
 # %% [markdown]

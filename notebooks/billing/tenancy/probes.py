@@ -3,7 +3,7 @@
 from language_model import Engine
 
 ROUTINE = "The patient was seen, findings were explained and next steps agreed. "
-FORM = "Discharge letter of the Northern Clinic. " + 8 * ROUTINE
+FORM = "Discharge letter of the Northern Clinic. " + 3 * ROUTINE
 FIELDS = {
     "Diagnosis": "asthma gout anaemia migraine angina eczema sepsis".split(),
     "Dose": ["5 mg", "10 mg", "20 mg", "40 mg", "80 mg", "125 mg", "250 mg"],

@@ -16,14 +16,14 @@ from safetensors.torch import save_file
 
 
 def publish(name: str, versions: tuple[int, ...]) -> Ed25519PublicKey:
-    """Releases of two shards each, signed; the private key stays here."""
+    """Releases of two shards each, and one of another model; the private key stays here."""
     key = Ed25519PrivateKey.generate()
-    for version in versions:
-        folder = Path(f"v{version}")
-        folder.mkdir()
+    releases = [(f"v{version}", name, version) for version in versions]
+    for folder, model, version in (*releases, ("other", "draft-1b", 9)):
+        Path(folder).mkdir()
         for shard in ("model-1.safetensors", "model-2.safetensors"):
-            save_file({"weight": torch.randn(256, 256)}, folder / shard)
-        release.sign(folder, name, version, key)
+            save_file({"weight": torch.randn(256, 256)}, Path(folder, shard))
+        release.sign(Path(folder), model, version, key)
     return key.public_key()
 
 
@@ -47,9 +47,24 @@ def add_code(d: Path) -> None:
     (d / "modeling_custom.py").write_text("print('runs with trust_remote_code=True')")
 
 
+def remove_file(d: Path) -> None:
+    (d / "model-2.safetensors").unlink()
+
+
+def link_elsewhere(d: Path) -> None:
+    # The same bytes, until the link is pointed at others.
+    (d / "model-2.safetensors").unlink()
+    (d / "model-2.safetensors").symlink_to(Path("v2/model-2.safetensors").absolute())
+
+
 def replay_older(d: Path) -> None:
     # Every file and signature of version 1 is genuine.
     shutil.copytree("v1", d, dirs_exist_ok=True)
+
+
+def other_model(d: Path) -> None:
+    # Signed with the right key, for another model.
+    shutil.copytree("other", d, dirs_exist_ok=True)
 
 
 def change_and_relist(d: Path) -> None:
@@ -58,7 +73,8 @@ def change_and_relist(d: Path) -> None:
     release.sign(d, "chat-7b", 2, Ed25519PrivateKey.generate())
 
 
-ALL = (untouched, flip_bit, swap_files, add_code, replay_older, change_and_relist)
+FILES = (flip_bit, swap_files, add_code, remove_file, link_elsewhere)
+ALL = (untouched, *FILES, replay_older, other_model, change_and_relist)
 
 
 def damage(stored: bytes, context: bytes) -> dict[str, tuple[bytes, bytes]]:

@@ -8,6 +8,13 @@ import torch
 from torch import nn
 
 CONTEXT, WIDTH = 4, 96
+OPENINGS = (
+    "Cats are curious animals, and mine sleeps",
+    "Rain in the mountains begins without any warning",
+    "Trains changed the towns that they reached",
+    "Bread needs flour, water, salt and patience",
+    "Music was never taught in our school",
+)
 
 
 def docstrings(package: str) -> list[str]:
@@ -17,7 +24,7 @@ def docstrings(package: str) -> list[str]:
     methods = [m for c in things if inspect.isclass(c) for m in vars(c).values()]
     texts = (getattr(t, "__doc__", None) for t in (*things, *methods))
     found = {t for t in texts if isinstance(t, str) and len(t.split()) >= 30}
-    return sorted(found)[:150]
+    return sorted(found)[:60]
 
 
 def contexts(texts: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -40,20 +47,12 @@ def train(
     """`target` holds tokens, or the probabilities that another model gives them."""
     draw = torch.Generator().manual_seed(seed)
     adam = torch.optim.Adam(model.parameters(), lr=5e-3)
-    for _ in range(80):
-        batch = torch.randint(len(x), (256,), generator=draw)
+    for _ in range(60):
+        batch = torch.randint(len(x), (128,), generator=draw)
         adam.zero_grad()
         nn.functional.cross_entropy(model(x[batch]), target[batch]).backward()
         adam.step()
     return model.requires_grad_(False)
-
-
-def output_layer(model, tokens: list[int]) -> tuple[torch.Tensor, torch.Tensor]:
-    """Its rows for `tokens`, and where each token of the vocabulary stands among these: those
-    that are not, after the last."""
-    place = torch.full((model.config.vocab_size,), len(tokens))
-    place[tokens] = torch.arange(len(tokens))
-    return model.lm_head.weight.detach()[tokens], place
 
 
 def control(texts: torch.Tensor, seed: int) -> torch.Tensor:
@@ -61,20 +60,21 @@ def control(texts: torch.Tensor, seed: int) -> torch.Tensor:
     x, y = contexts(texts)
     unknown = int(texts.max())
     x, y = x[y < unknown], y[y < unknown]
-    return train(network(unknown, seed), x[1000:], y[1000:], seed)(x[:1000])
+    return train(network(unknown, seed), x[300:], y[300:], seed)(x[:300])
 
 
 def student(texts: torch.Tensor, teacher: torch.Tensor) -> torch.Tensor:
-    """What a model says of texts, after learning all that a teacher says of them."""
-    x, _ = contexts(texts)
-    soft = teacher[:, CONTEXT:].softmax(-1).flatten(0, 1)
-    return train(network(soft.shape[1], seed=9), x, soft, seed=9)(x)
+    """What a model says of the last four texts, after learning all that a teacher says of the
+    others."""
+    x, held_out = (contexts(t)[0] for t in (texts[:-4], texts[-4:]))
+    soft = teacher[:-4, CONTEXT:].softmax(-1).flatten(0, 1)
+    return train(network(soft.shape[1], seed=9), x, soft, seed=9)(held_out)
 
 
 def space(answers: torch.Tensor) -> np.ndarray:
     """The directions in which a model of this WIDTH answers."""
     centred = answers - answers.mean(1, keepdim=True)
-    return torch.linalg.svd(centred, full_matrices=False).Vh[:WIDTH].numpy()
+    return torch.linalg.svd(centred, full_matrices=False).Vh[:WIDTH].T.numpy()
 
 
 def tune(

@@ -3,9 +3,9 @@
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
-from scipy.stats import gamma
+from scipy.special import gammaincc
 
-WIDTH = 4  # tokens of context, as in vLLM and TensorRT-LLM
+WIDTH, TOP_K = 4, 100  # tokens of context, as in vLLM and TensorRT-LLM; candidates
 
 
 def mix(x: np.ndarray) -> np.ndarray:
@@ -26,21 +26,14 @@ def uniform(key: ArrayLike, context: np.ndarray, token: np.ndarray) -> np.ndarra
 def p_value(tokens: np.ndarray, key: ArrayLike, once: bool = True) -> np.ndarray:
     """How probable so high a score is in a text without this key's watermark."""
     rows = np.lib.stride_tricks.sliding_window_view(tokens, WIDTH + 1)
-    if once:  # what repeats is the same evidence again
-        rows = np.unique(rows, axis=0)
+    if once:  # a context that repeats is the same evidence again
+        rows = rows[np.unique(rows[:, :-1], axis=0, return_index=True)[1]]
     # By chance, each of these scores is exponential.
     scores = -np.log1p(-uniform(key, rows[:, :-1], rows[:, -1:]))
-    return gamma.sf(scores.sum((-2, -1)), len(rows))
+    return gammaincc(len(rows), scores.sum((-2, -1)))
 
 
 # --8<-- [end:watermark]
-
-
-def letter(tokenizer, topic: str) -> list[int]:
-    asked = {"role": "user", "content": f"Write a long letter about {topic}."}
-    return tokenizer.apply_chat_template([asked], add_generation_prompt=True)[
-        "input_ids"
-    ]
 
 
 @torch.no_grad()
@@ -51,18 +44,19 @@ def write(
     have drawn without the watermark; and the model's last hidden states."""
     ids, cache = torch.tensor(prompts), None
     heat, context = torch.tensor(temperatures)[:, None], ids[:, -WIDTH:]
-    every = np.arange(model.config.vocab_size)[None]
     drawn, states = [], []
     for _ in range(steps):
         answer = model.model(ids, cache=cache, use_cache=True)
         state, cache = answer.last_hidden_state[:, -1], answer.past_key_values
-        log_p = (model.lm_head(state) / heat).log_softmax(-1)
-        keyed = torch.tensor(uniform(key, context.numpy(), every))
+        # First the temperature, then top-k, then the draw, as in the engines.
+        log_p, tokens = (model.lm_head(state) / heat).topk(TOP_K)
+        keyed = torch.tensor(uniform(key, context.numpy(), tokens.numpy()))
         # With Gumbel noise the argmax is a draw from the model's probabilities.
         draws = (log_p - (-u.log()).log() for u in (keyed, torch.rand_like(log_p)))
-        ids, other = (draw.argmax(-1, keepdim=True) for draw in draws)
-        drawn.append(torch.stack([ids, other]))
+        chosen = [tokens.gather(1, draw.argmax(-1, keepdim=True)) for draw in draws]
+        drawn.append(torch.stack(chosen))
         states.append(state)
+        ids = chosen[0]
         context = torch.cat([context, ids], 1)[:, 1:]
     texts, others = torch.cat(drawn, 2).numpy()
     return texts, others, torch.stack(states, 1)

@@ -143,6 +143,7 @@ proven = [sum(x < 1e-6 for x in v) for v in p.values()]
 evidence["p < 1e-6"] = [f"{n} / {len(v)}" for n, v in zip(proven, p.values())]
 proven_warm, proven_cool, proven_unmarked, proven_key = proven
 worst_warm, p_cool = max(p["temperature 1.0"]), p_value(cool.ravel(), secret)
+assert warm.shape == cool.shape == (5, length)
 assert proven_warm == 5 and worst_warm < 1e-8
 # Stronger together than the best of them alone, and still too weak.
 assert proven_cool == 0 and 1e-6 < p_cool < min(p["temperature 0.4"]) / 10

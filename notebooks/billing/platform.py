@@ -231,13 +231,14 @@ print(f"40 calls for one cent: {storm_served} served, {storm_refused} refused")
 # %% name="failover"
 from scheduler import NoWorker, Scheduler
 
-full, asked, scheduler = Scheduler(limit=0), [], Scheduler()
+full, asked, scheduler = Scheduler(limit=1), [], Scheduler()
 scheduler.http.event_hooks = {"request": [lambda sent: asked.append(str(sent.url))]}
 scheduler.busy["http://busy"] = 1
 scheduler.run(["http://busy", *reader], "/v1/vision", digit)
 assert asked == [f"{url}/v1/vision" for url in reader]  # least busy first
 try:
-    full.run(list(reader), "/v1/vision", digit)
+    with full.slot(*reader):
+        full.run(list(reader), "/v1/vision", digit)
 except NoWorker:
     asked.append("refused: full")
 assert asked[1:] == ["refused: full"]
@@ -252,7 +253,9 @@ assert "nothing is charged" in last_words and money(ada_key) == before
 
 short = {"prompt": "the gateway", "max_tokens": 2}
 ask = partial(client.call, ada_key, "generate", short)
-survived = [ask(key=f"f{i}") for i in range(4)]
+with client.stream(ada_key, short, key="f0") as answer:  # its first choice is dead
+    assert "[DONE]" in answer.read().decode()
+survived = [ask(key=f"f{i}") for i in range(4)]  # f0: the stream's answer, kept
 survived_calls = Counter(r.status_code for r in survived)[200]
 while_up = before - sum(r.json()["charge"] for r in survived)
 assert survived_calls == len(survived) and money(ada_key) == while_up < before
@@ -279,6 +282,7 @@ EDITS = {
     "UPDATE posting SET amount = 0": "the ledger is append-only",
     "DELETE FROM posting": "the ledger is append-only",
     "TRUNCATE posting": "the ledger is append-only",
+    "DELETE FROM transfer": "the ledger is append-only",
     "UPDATE transfer SET kind = 'gift'": "the ledger is append-only",
     "UPDATE wallet SET balance = 1": "the ledger is append-only",
 }
@@ -291,11 +295,23 @@ for sql, reason in EDITS.items():
         refused += 1
 assert refused == len(EDITS)
 assert not any(audit().values())
-with db.transaction(force_rollback=True):
-    db.execute("SET LOCAL session_replication_role = replica")  # triggers are off
-    db.execute("UPDATE posting SET amount = amount + 1 WHERE transfer = 1")
-    forged = audit()
-assert forged == dict(postings=2, held=0, revenue=0, psp=1, wallets=1)
+SHIFT = "UPDATE posting SET amount = amount + {} WHERE transfer = 1"
+MOVE = """UPDATE posting SET amount = amount - 1 WHERE transfer = 1 AND amount > 0;
+          INSERT INTO posting VALUES (1, 'wallet:2', 1);
+          UPDATE wallet SET balance = balance + CASE account WHEN 'wallet:1' THEN -1
+              ELSE 1 END WHERE account IN ('wallet:1', 'wallet:2')"""
+FORGERIES = {
+    MOVE: {},  # Ada's money, given to Bob: no total has changed
+    "UPDATE call SET charge = charge - 1 WHERE id = 1": {"revenue": 1},
+    SHIFT.format(-1): {"postings": -2, "psp": -1, "wallets": 1},
+    SHIFT.format(1): {"postings": 2, "psp": 1, "wallets": 1},
+}
+for sql, seen in FORGERIES.items():
+    with db.transaction(force_rollback=True):
+        db.execute("SET LOCAL session_replication_role = replica")  # triggers are off
+        db.execute(sql)
+        forged = audit()
+    assert {account: off for account, off in forged.items() if off} == seen, sql
 pd.DataFrame({"account": forged, "honest": audit(), "forged": forged}).iloc[:, 1:]
 
 # %% name="traces"

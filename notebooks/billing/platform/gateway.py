@@ -181,20 +181,27 @@ def serve(model: str, customer: int, key: str, body: Completion | Vision) -> dic
 
 
 # --8<-- [start:stream]
-async def stream(call: Call, url: str, body: dict) -> AsyncIterator[str]:
-    """Pass the engine's chunks on; who hangs up pays for what was generated."""
+async def stream(call: Call, workers: list[str], body: dict) -> AsyncIterator[str]:
+    """Pass an engine's chunks on; who hangs up pays for what arrived here until then."""
     output, usage = "", None
     ask = body | {"temperature": 0, "timings_per_token": True}  # counts in every chunk
     try:
-        with scheduler.slot(url):
-            async with HTTP.stream("POST", f"{url}/v1/completions", json=ask) as answer:
-                async for line in answer.aiter_lines():
-                    if line.startswith("data: {"):
-                        chunk = json.loads(line[6:])
-                        output += chunk["choices"][0]["text"]
-                        usage = used(chunk)  # so far: the last one counts
-                    yield line + "\n"
-    except (httpx.HTTPError, NoWorker):
+        for url in scheduler.ranked(workers):
+            path = f"{url}/v1/completions"
+            try:
+                with scheduler.slot(url):
+                    async with HTTP.stream("POST", path, json=ask) as answer:
+                        answer.raise_for_status()
+                        async for line in answer.aiter_lines():
+                            if line.startswith("data: {"):
+                                chunk = json.loads(line[6:])
+                                output += chunk["choices"][0]["text"]
+                                usage = used(chunk)  # so far: the last one counts
+                            yield line + "\n"
+                return
+            except (httpx.HTTPError, NoWorker):
+                if usage:  # the client has heard the beginning: no other engine
+                    break
         usage = None  # our fault: nothing is charged
         yield 'data: {"error": "the engine failed, nothing is charged"}\n\n'
     finally:
@@ -217,8 +224,7 @@ def completions(
     call, workers = begin("generate", customer, idempotency_key, body)
     if not isinstance(call, Call):
         return call
-    url = scheduler.ranked(workers)[0]
-    return StreamingResponse(stream(call, url, body.model_dump()))
+    return StreamingResponse(stream(call, workers, body.model_dump()))
 
 
 @app.post("/v1/vision")

@@ -3,13 +3,13 @@ CREATE TABLE api_key (digest bytea PRIMARY KEY, customer int NOT NULL REFERENCES
 CREATE TABLE worker (url text PRIMARY KEY, model text NOT NULL);
 CREATE TABLE price (version int, model text, unit text, rate bigint CHECK (rate >= 0),  -- u$ per million units
                     PRIMARY KEY (version, model, unit));
+-- --8<-- [start:postings]
 CREATE TABLE call (id serial PRIMARY KEY, customer int NOT NULL REFERENCES customer, key text NOT NULL,
                    request bytea NOT NULL, model text NOT NULL, price_version int NOT NULL, hold bigint NOT NULL,
                    state text NOT NULL DEFAULT 'open' CHECK (state IN ('open', 'settled', 'failed')),
                    usage jsonb, charge bigint CHECK (charge BETWEEN 0 AND hold), response jsonb);
 CREATE UNIQUE INDEX one_live_call ON call (customer, key) WHERE state <> 'failed';
 
--- --8<-- [start:postings]
 -- The ledger: every transfer has postings that add up to zero.
 CREATE TABLE wallet (account text PRIMARY KEY, balance bigint NOT NULL DEFAULT 0 CHECK (balance >= 0));
 CREATE TABLE transfer (id serial PRIMARY KEY, kind text, ref text, at timestamptz DEFAULT now(), UNIQUE (kind, ref));
@@ -33,8 +33,8 @@ CREATE TRIGGER keep_transfers BEFORE UPDATE OR DELETE ON transfer EXECUTE FUNCTI
 CREATE TRIGGER only_by_postings BEFORE UPDATE ON wallet WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION frozen();
 -- --8<-- [end:postings]
 
-CREATE TABLE provider_report (event text PRIMARY KEY, amount bigint NOT NULL);  -- fetched from the payment provider
 -- --8<-- [start:audit]
+CREATE TABLE provider_report (event text PRIMARY KEY, amount bigint NOT NULL);  -- fetched from the payment provider
 -- Each row must be 0, also under traffic: one statement reads one snapshot.
 CREATE VIEW audit AS WITH balance AS (SELECT account, sum(amount)::bigint AS total FROM posting GROUP BY account),
     due AS (SELECT 'held' AS account, coalesce(sum(hold), 0)::bigint AS total FROM call WHERE state = 'open'

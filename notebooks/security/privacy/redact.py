@@ -4,7 +4,7 @@ import logging
 import re
 
 PERSONAL = re.compile(
-    r"(?P<PHONE>(?<!\d)1[3-9]\d(?:[- ]?\d{4}){2}(?!\d))"
+    r"(?P<PHONE>(?<!\d)(?:\+?86[- ]?)?1[3-9]\d(?:[- ]?\d{4}){2}(?!\d))"
     r"|(?P<ID>(?<!\d)\d{17}[\dXx](?!\d))"
     r"|(?P<EMAIL>[\w.+-]+@[\w-]+\.[\w.]+)",
     re.ASCII,

@@ -262,7 +262,8 @@ assert not np.array_equal(uploads[0], upload(updates[0], stranger, public, 0))
 present = sum(uploads[:4])  # client 4 agreed on keys and never uploaded
 expected = sum(words(update) for update in updates[:4])
 assert not np.array_equal(present, expected)
-left = sum(mask(keys[c], public[4], c, 4, size) for c in range(4))  # which the others reveal
+# The others reveal the masks that they share with client 4.
+left = sum(mask(keys[c], public[4], c, 4, size) for c in range(4))
 assert np.array_equal(present - left, expected)
 
 

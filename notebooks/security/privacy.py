@@ -284,3 +284,5 @@ print(
 print(f"advantage: {gain_alone:.2f}, {gain_sum:.2f}, {gain_merged:.2f}")
 print(f"loss of others {loss_base:.2f} -> {loss_merged:.2f}")
 assert loss_merged < loss_base - 0.1 and max(recited_sum, recited_merged) < 0.1
+assert gain_alone > 0.5 > 0.4 > max(gain_sum, gain_merged)
+assert min(gain_sum, gain_merged) > 0.1  # the sum still leaks members

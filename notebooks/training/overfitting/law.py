@@ -2,7 +2,7 @@
 
 import numpy as np
 
-A, B, E = np.exp([6.255414, 7.3049974, 0.6254804])
+A, B = np.exp([6.255414, 7.3049974])
 ALPHA = BETA = 0.3526596
 R_DATA, R_SIZE = 15.387756, 5.309743
 
@@ -13,10 +13,10 @@ def worth(unique, used, half_life):
     return unique + unique * half_life * (1 - np.exp(-repeats / half_life))
 
 
-def loss(parameters, tokens, unique):
-    """Nats a token; parameters and tokens in billions."""
+def excess(parameters, tokens, unique):
+    """Nats a token above what no model can learn; parameters and tokens in billions."""
     # The size that is optimal for the unique tokens; what is larger counts for less as well.
     optimal = unique * (ALPHA * A / (BETA * B)) ** (2 / (ALPHA + BETA))
     size = worth(np.minimum(parameters, optimal), parameters, R_SIZE)
     data = worth(unique, tokens, R_DATA)
-    return E + A / (1e9 * size) ** ALPHA + B / (1e9 * data) ** BETA
+    return A / (1e9 * size) ** ALPHA + B / (1e9 * data) ** BETA

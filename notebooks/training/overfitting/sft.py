@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-PROMPT, ANSWER = 3, 8  # tokens
+PROMPT, ANSWER = 3, 6  # tokens
+ALPHA = 16  # of LoRA: the update is scaled by alpha / rank, so that steps are alike at any rank
 OWNERS = (
     np,
     np.ndarray,
@@ -58,15 +59,13 @@ def run_once(model: Any, ids: Tensor) -> Frozen:
     places = {"inner": model.model.layers[-1].mlp.down_proj, "stream": model.model.norm}
     hooks = [
         place.register_forward_pre_hook(
-            lambda _, given, name=name: caught[name].append(
-                given[0][:, PROMPT - 1 : -1]
-            )
+            lambda _, given, name=name: caught[name].append(given[0][:, PROMPT - 1 :])
         )
         for name, place in places.items()
     ]
     with torch.no_grad():
-        for part in ids.split(16):
-            model.model(part)
+        for part in ids.split(56):
+            model.model(part[:, :-1])  # nothing follows the last token
     for hook in hooks:
         hook.remove()
     vocabulary, answers = torch.unique(ids[:, PROMPT:], return_inverse=True)
@@ -80,7 +79,7 @@ def log_p(frozen: Frozen, adapters, index: Tensor, drop: float = 0.0) -> Tensor:
     """Log-probabilities of the next token: row s of index goes through adapter s."""
     a, b = adapters
     inner = F.dropout(frozen.inner[index].flatten(1, 2), drop)
-    hidden = frozen.stream[index].flatten(1, 2) + 2 * (inner @ a @ b)
+    hidden = frozen.stream[index].flatten(1, 2) + ALPHA / a.shape[-1] * (inner @ a @ b)
     return F.log_softmax(frozen.norm(hidden) @ frozen.head.T, -1)
 
 
@@ -90,37 +89,35 @@ def loss(frozen: Frozen, scores: Tensor, index: Tensor) -> Tensor:
     return -scores.gather(2, target[..., None]).mean((1, 2))
 
 
-def fit(frozen, train, rank=8, lr=3e-3, decay=0.0, drop=0.0, epochs=12, seed=0) -> list:
-    """An adapter for each row of train; all of them after each epoch, untrained ones first."""
-    torch.manual_seed(seed)
-    a = torch.randn(len(train), frozen.inner.shape[-1], rank) / math.sqrt(
-        frozen.inner.shape[-1]
-    )
-    b = torch.zeros(len(train), rank, frozen.stream.shape[-1])
+def fit(frozen, train, rank=8, lr=3e-3, decay=0.0, drop=0.0, steps=36) -> list:
+    """An adapter for each row of train: untrained, then after every third step of 8 examples."""
+    torch.manual_seed(0)
+    wide, narrow = frozen.inner.shape[-1], frozen.stream.shape[-1]
+    a = torch.randn(len(train), wide, rank) / math.sqrt(wide)
+    b = torch.zeros(len(train), rank, narrow)
     adapters = a.requires_grad_(), b.requires_grad_()
     optimizer = torch.optim.AdamW(adapters, lr=lr, weight_decay=decay)
+    epochs = math.ceil(8 * steps / train.shape[1])  # each in another order
+    seen = [train.gather(1, torch.rand(train.shape).argsort(1)) for _ in range(epochs)]
     saved = [[w.detach().clone() for w in adapters]]
-    for _ in range(epochs):
-        order = torch.rand(train.shape).argsort(1)
-        for batch in train.gather(1, order).split(8, 1):
-            optimizer.zero_grad()
-            loss(frozen, log_p(frozen, adapters, batch, drop), batch).sum().backward()
-            optimizer.step()
-        saved.append([w.detach().clone() for w in adapters])
+    for step, batch in enumerate(torch.cat(seen, 1)[:, : 8 * steps].split(8, 1), 1):
+        optimizer.zero_grad()
+        loss(frozen, log_p(frozen, adapters, batch, drop), batch).sum().backward()
+        optimizer.step()
+        if step % 3 == 0:
+            saved.append([w.detach().clone() for w in adapters])
     return saved
 
 
 # --8<-- [end:fit]
 
 
-def pick(saved: list, epochs: Tensor) -> list[Tensor]:
-    """The adapter of each row after its own number of epochs."""
-    return [torch.stack([saved[e][k][s] for s, e in enumerate(epochs)]) for k in (0, 1)]
+def pick(saved: list, chosen: Any) -> list[Tensor]:
+    """The adapter of each row at its own checkpoint."""
+    return [torch.stack([saved[e][k][s] for s, e in enumerate(chosen)]) for k in (0, 1)]
 
 
 def curve(frozen: Frozen, saved: list, index: Tensor) -> Tensor:
-    """Loss after each epoch of each row."""
+    """Loss of each row at each checkpoint."""
     with torch.no_grad():
-        return torch.stack(
-            [loss(frozen, log_p(frozen, w, index), index) for w in saved]
-        )
+        return torch.stack([loss(frozen, log_p(frozen, w, index), index) for w in saved])

@@ -19,8 +19,9 @@ import pandas as pd
 import plots
 
 published = pd.read_csv("datablations.csv")  # billions; loss in nats a token
-published["epochs"] = published["tokens"] / published["unique"]
-published["law"] = law.excess(*(published[c] for c in ("parameters", "tokens", "unique")))
+size, tokens, unique = (published[c] for c in ("parameters", "tokens", "unique"))
+published["epochs"] = tokens / unique
+published["law"] = law.excess(size, tokens, unique)
 large = published[published["parameters"] > 2]
 once = large[large["epochs"] == 1].set_index("parameters")
 large = large[large["epochs"] > 1].assign(
@@ -32,8 +33,8 @@ few, many = large[large["epochs"] < 8], large[large["epochs"] > 40]
 worst_miss, worst_extra = abs(few["short"]).max(), few["measured"].max()
 four_most = large[large["epochs"].between(3.9, 4.1)]["measured"].max()
 short_least, short_most = many["short"].agg(["min", "max"])
-assert len(few) == 15 and 0.015 < worst_miss < 0.018 and 0.06 < worst_extra < 0.065
-assert 0.02 < four_most < 0.025
+assert len(few) == 15 and 0.015 < worst_miss < 0.018
+assert 0.06 < worst_extra < 0.065 and 0.02 < four_most < 0.025
 assert many["parameters"].round(1).tolist() == [2.8, 4.2]  # none of 8.7B
 assert 0.33 < short_least < 0.36 < 0.5 < short_most < 0.52
 
@@ -48,28 +49,23 @@ plt.show()
 # %% name="task"
 import torch
 from language_model import load_model, load_tokenizer
-from sft import curve, examples, fit, log_p, loss, pick, run_once
+from sft import curve, examples, fit, log_p, loss, merged_loss, pick, run_once
 
 model, SEEDS = load_model(), 5
 ids = examples(load_tokenizer(), 152)
 frozen = run_once(model, ids)
-order = [torch.randperm(len(ids), generator=torch.manual_seed(s)) for s in range(SEEDS)]
-val, test, pool = torch.stack(order).split([32, 48, 72], 1)
+order = torch.stack(
+    [torch.randperm(len(ids), generator=torch.manual_seed(s)) for s in range(SEEDS)]
+)
+val, test, pool = order.split([32, 48, 72], 1)
 train = pool[:, :24]
-assert all(len(row.unique()) == len(ids) == len(ids[:, 3:].unique(dim=0)) for row in order)
+assert len(ids[:, 3:].unique(dim=0)) == len(ids)  # no answer occurs twice
 
 # Merged into the model, an adapter gives the loss that was computed from the frozen parts.
-saved = fit(frozen, train, steps=3)
-(a, b), shown = (w[0] for w in saved[-1]), test[:, :4]
-down = model.model.layers[-1].mlp.down_proj.weight
-before, sample = down.detach().clone(), ids[shown[0]]
-with torch.no_grad():
-    down += 16 / 8 * (a @ b).T  # alpha 16, rank 8
-    logits = model(sample).logits[:, 2:-1, ids[:, 3:].unique()].flatten(0, 1)
-    down.copy_(before)
-    inside = torch.nn.functional.cross_entropy(logits, frozen.answers[shown[0]].flatten())
-    outside = loss(frozen, log_p(frozen, saved[-1], shown), shown)[0]
-trained = a.numel() + b.numel()
+saved, shown = fit(frozen, train, steps=3), test[:, :4]
+inside = merged_loss(model, ids, saved[-1], shown)
+outside = loss(frozen, log_p(frozen, saved[-1], shown), shown)[0]
+trained = sum(weight[0].numel() for weight in saved[-1])
 assert abs(inside - outside) < 1e-3 and trained == 16_896
 print(f"{trained:,} of {model.num_parameters():,} parameters are trained")
 
@@ -83,7 +79,8 @@ class Run(NamedTuple):
     saved: list  # checkpoints: before training, then every 3 steps
     val: torch.Tensor  # loss of each, for each seed
     chosen: torch.Tensor  # the best for each seed, by validation
-    best: torch.Tensor  # test loss there
+    kept: list  # its weights
+    best: torch.Tensor  # their test loss
     last: torch.Tensor  # test loss of the last one
 
 
@@ -91,7 +88,9 @@ def measure(train=train, **change) -> Run:
     saved = fit(frozen, train, **change)
     on_val = curve(frozen, saved, val)
     chosen = on_val.argmin(0)  # the test set has no say
-    return Run(saved, on_val, chosen, *curve(frozen, [pick(saved, chosen), saved[-1]], test))
+    kept = pick(saved, chosen)
+    best, last = curve(frozen, [kept, saved[-1]], test)
+    return Run(saved, on_val, chosen, kept, best, last)
 
 
 def paired(losses, base) -> tuple[float, float]:
@@ -107,15 +106,17 @@ untrained = curve(frozen, plain.saved[:1], test)[0]
 on_train, slow_train = (curve(frozen, run.saved, train) for run in (plain, slow))
 plots.curves(
     {
-        "underfits: learning rate 0.0001": {"training": slow_train, "validation": slow.val},
-        "overfits: learning rate 0.003": {"training": on_train, "validation": plain.val},
+        "underfits: learning rate 0.0001": (slow_train, slow.val),
+        "overfits: learning rate 0.003": (on_train, plain.val),
     }
 )
 plt.show()
 rise = plain.last - plain.best
 best_epoch, rise_mean = plain.chosen.float().mean().item(), rise.mean().item()
 measured = plain.best, plain.last, untrained, on_train[-1], slow_train[-1]
-best_loss, last_loss, untrained_loss, fit_last, slow_fit = (x.mean().item() for x in measured)
+best_loss, last_loss, untrained_loss, fit_last, slow_fit = (
+    losses.mean().item() for losses in measured
+)
 assert plain.chosen.equal(curve(frozen, plain.saved, val).argmin(0))
 assert (on_train.mean(1).diff() < 0).all() and rise.min() > 0.1
 assert (plain.best < untrained - 0.2).all() and 3 < best_epoch < 7
@@ -130,10 +131,10 @@ stopped = [
     next(e for e in range(13) if e == 12 or e - losses[: e + 1].argmin() == 3)
     for losses in plain.val.T
 ]
-so_far = [losses[: e + 1].argmin().item() for e, losses in zip(stopped, plain.val.T)]
+so_far = [plain.val[: e + 1, seed].argmin().item() for seed, e in enumerate(stopped)]
 kept, restored = curve(frozen, [pick(plain.saved, e) for e in (stopped, so_far)], test)
-stop_epoch, stop_cost = np.mean(stopped), (kept - restored).mean().item()
-assert all(e == 12 or e - best == 3 for e, best in zip(stopped, so_far)) and stop_epoch < 12
+stop_epoch, (stop_cost, _) = np.mean(stopped), paired(kept, restored)
+assert all(e - best == 3 for e, best in zip(stopped, so_far))
 assert stop_cost > 0.03 and (kept > restored).all()
 print(f"stopped after epoch {stop_epoch:.1f}; cost {stop_cost:.3f} nats a token")
 
@@ -141,9 +142,7 @@ print(f"stopped after epoch {stop_epoch:.1f}; cost {stop_cost:.3f} nats a token"
 four, others = train[:, :4], train[:, 4:]
 repeated = measure(train=torch.cat([four.repeat(1, 8), others], 1))  # for as many steps
 d_copies, copies_margin = paired(repeated.best, plain.best)
-once_seen, eight_seen = (
-    curve(frozen, [pick(run.saved, run.chosen)], four)[0] for run in (plain, repeated)
-)
+once_seen, eight_seen = curve(frozen, [plain.kept, repeated.kept], four)
 single_loss, eight_loss = once_seen.mean().item(), eight_seen.mean().item()
 assert copies_margin < d_copies  # the interval excludes zero
 assert (eight_seen < once_seen).all() and eight_loss < single_loss - 0.5
@@ -153,51 +152,58 @@ print(f"loss of the four: {single_loss:.2f} in one copy, {eight_loss:.2f} in eig
 # %% name="contamination"
 bench, fresh = test[:, :24], test[:, 24:]
 double = measure(train=pool[:, :48])
-both = {"clean": double, "contaminated": measure(train=torch.cat([train, bench], 1))}
-places = {"benchmark": bench, "fresh": fresh, "validation": val}
+leaky = measure(train=torch.cat([train, bench], 1))
+parts = {"benchmark": bench, "fresh": fresh, "validation": val}
 losses = {
-    (name, place): curve(frozen, [pick(run.saved, run.chosen)], part)[0]
-    for name, run in both.items()
-    for place, part in places.items()
+    name: curve(frozen, [double.kept, leaky.kept], part) for name, part in parts.items()
 }
-leak, d_fresh, d_val = (paired(losses["contaminated", p], losses["clean", p]) for p in places)
-d_leak = leak[0]
+leak, d_fresh, d_val = (paired(dirty, clean) for clean, dirty in losses.values())
+d_leak, leak_margin = leak
 assert torch.cat([bench, fresh], 1).equal(test)
-assert sum(leak) < -0.2 and min(d_fresh[0], d_val[0]) > -0.05
-pd.Series({key: part.mean().item() for key, part in losses.items()}).unstack().round(2)
+assert d_leak + leak_margin < -0.2 and min(d_fresh[0], d_val[0]) > -0.05
+scores = {name: loss.mean(1).numpy() for name, loss in losses.items()}
+pd.DataFrame(scores, ["clean", "contaminated"]).round(2)
 
 # %% name="passes" tags=["sweep"] flips="passes_flip"
-by_count = {72: measure(train=pool), 48: double, 24: plain, 8: measure(train=pool[:, :8])}
-passes = pd.Index([36 * 8 // n for n in by_count], name="passes over each example [times]")
-rows = [(run.best.mean().item(), run.last.mean().item()) for run in by_count.values()]
-sweep = pd.DataFrame(rows, passes, ["best checkpoint", "last checkpoint"])
+few_seen, often_seen = measure(train=pool), measure(train=pool[:, :8])
+by_passes = {4: few_seen, 6: double, 12: plain, 36: often_seen}  # 288 / examples
+sweep = pd.DataFrame(
+    [(run.best.mean().item(), run.last.mean().item()) for run in by_passes.values()],
+    pd.Index(list(by_passes), name="passes over each example [times]"),
+    ["best checkpoint", "last checkpoint"],
+)
 sweep["not fine-tuned"] = untrained_loss
-excess = torch.stack([run.last - untrained for run in by_count.values()]).T
-flips = [np.exp2(np.interp(0, seed, np.log2(passes))) for seed in excess]
+excess = torch.stack([run.last - untrained for run in by_passes.values()]).T
+flips = [np.exp2(np.interp(0, seed, np.log2(sweep.index))) for seed in excess]
 flip_least, flip_most, passes_flip = min(flips), max(flips), float(np.median(flips))
-assert passes.tolist() == [4, 6, 12, 36] and sweep["last checkpoint"].is_monotonic_increasing
-assert 12 < flip_least < flip_most < 36
+assert sweep["last checkpoint"].is_monotonic_increasing
+assert 14 < flip_least < passes_flip < flip_most < 25
 assert (sweep["best checkpoint"] < untrained_loss - 0.3).all()
 sweep.add_suffix(" [nats per token]").round(2)
 
 # %% name="remedies"
 runs = {  # each differs from the plain run in one thing
-    "three times the data": by_count[72],
+    "three times the data": few_seen,
     "rank 1": measure(rank=1),
     "dropout 0.5": measure(drop=0.5),
     "weight decay 1": measure(decay=1.0),
     "weight decay 20": measure(decay=20.0),
 }
 columns = ["change at the best checkpoint", "± 95%", "rise by the last"]
-rows = [(*paired(run.best, plain.best), paired(run.last, run.best)[0]) for run in runs.values()]
+rows = [
+    (*paired(run.best, plain.best), paired(run.last, run.best)[0])
+    for run in runs.values()
+]
 table = pd.DataFrame(rows, list(runs), columns)
 change, margin, rises = (table[column] for column in columns)
 d_more, d_rank, d_drop, d_mild, d_decay = change
 rise_more, rise_rank, rise_drop, rise_mild, rise_decay = rises
-# More data improves the best checkpoint by more than its interval; no regulariser does.
+# More data gains more than its interval; no regulariser does, at these strengths.
+d_others = max(abs(d_rank), abs(d_drop), abs(d_mild), abs(d_decay))
 assert d_more + margin.iloc[0] < 0 and (change.abs() < margin).iloc[1:].all()
-d_others = change.iloc[1:].abs().max()
+assert d_others < 0.03 and d_others < -d_more / 2
 # Strong decay and more data take the rise away; the others leave most of it.
 assert max(rise_more, rise_decay) < 0.3 * rise_mean
-assert 0.6 * rise_mean < min(rise_rank, rise_drop, rise_mild) and rise_mild < 0.96 * rise_mean
+assert 0.6 < min(rise_rank, rise_drop) / rise_mean
+assert 0.8 < rise_mild / rise_mean < 0.96
 table.map("{:+.3f}".format)

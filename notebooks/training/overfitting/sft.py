@@ -120,4 +120,19 @@ def pick(saved: list, chosen: Any) -> list[Tensor]:
 def curve(frozen: Frozen, saved: list, index: Tensor) -> Tensor:
     """Loss of each row at each checkpoint."""
     with torch.no_grad():
-        return torch.stack([loss(frozen, log_p(frozen, w, index), index) for w in saved])
+        return torch.stack(
+            [loss(frozen, log_p(frozen, w, index), index) for w in saved]
+        )
+
+
+def merged_loss(model: Any, ids: Tensor, adapters, index: Tensor) -> Tensor:
+    """Loss of the first row's examples in the model itself, its adapter merged (rank 8)."""
+    down = model.model.layers[-1].mlp.down_proj.weight
+    before, sample = down.detach().clone(), ids[index[0]]
+    a, b = (weight[0] for weight in adapters)
+    vocabulary, answers = torch.unique(ids[:, PROMPT:], return_inverse=True)
+    with torch.no_grad():
+        down += 2 * (a @ b).T  # alpha 16 / rank 8
+        logits = model(sample).logits[:, PROMPT - 1 : -1, vocabulary]
+        down.copy_(before)
+    return F.cross_entropy(logits.flatten(0, 1), answers[index[0]].flatten())

@@ -54,6 +54,10 @@ MUTANTS = {
     ),
     "minimum on top of usage": ("max(0, minimum - charge)", "minimum"),
     "full fee for each part of the month": ("apportion(amount, seconds)[i]", "amount"),
+    "a charge is shared by quantity": (
+        "weights = list(listed.values())",
+        "weights = list(units.values())",
+    ),
     "each line rounded to cents by itself": (
         "apportion(total, amounts)",
         "[(amount + CENT // 2) // CENT for amount in amounts]",

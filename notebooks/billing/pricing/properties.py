@@ -73,6 +73,10 @@ def lines_add_up_and_none_is_negative(engine: ModuleType, case: Case) -> None:
     assert sum(cents) == whole
     assert abs(whole * CENT - total(lines)) * 2 <= CENT
     assert all(amount >= 0 for amount in [*cents, *(line.amount for line in lines)])
+    used = [line for line in lines if line.item in METERS]
+    listed = sum(line.listed for line in used)
+    due = total(used)  # shared by the amounts at list price
+    assert all(abs(line.amount * listed - line.listed * due) <= listed for line in used)
 
 
 def a_plan_keeps_its_bounds(engine: ModuleType, case: Case) -> None:

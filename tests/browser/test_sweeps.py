@@ -112,4 +112,4 @@ def test_only_a_page_with_a_sweep_loads_it(page: Page, address: str, path: str) 
     page.goto(address + path.replace(ANSWER, ""))
     assert not [url for url in asked if "/assets/sweep" in url]
     page.goto(address + path)
-    assert len([url for url in asked if "/assets/sweep" in url]) == 2
+    assert len([url for url in asked if "/assets/sweep" in url]) == 1

@@ -110,7 +110,8 @@ window.qaSearch.start = (root) => {
     if (window.qaSearch.composing) return
     show()
     clearTimeout(waiting)
-    waiting = setTimeout(() => write(input.value.trim()), PAUSE)
+    // A word may have been begun meanwhile.
+    waiting = setTimeout(() => window.qaSearch.composing || write(input.value.trim()), PAUSE)
   }
 
   function move(by) {

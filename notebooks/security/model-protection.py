@@ -1,7 +1,7 @@
 # ---
 # jupyter:
 #   qa:
-#     seconds: 12
+#     seconds: 15
 # ---
 
 # %% [markdown]

@@ -174,8 +174,7 @@ sweep = pd.DataFrame(
 )
 sweep["not fine-tuned"] = untrained_loss
 excess = torch.stack([run.last - untrained for run in by_passes.values()]).T
-flips = [np.interp(0, seed, sweep.index) for seed in excess]
-flip_least, flip_most = min(flips), max(flips)
+flip_least, *_, flip_most = sorted(np.interp(0, e, sweep.index) for e in excess)
 passes_flip = float(np.interp(0, excess.mean(0), sweep.index))
 assert sweep["last checkpoint"].is_monotonic_increasing
 assert 17 < flip_least < passes_flip < flip_most < 27

@@ -1,7 +1,6 @@
 """One streamed call to the engine, as a gateway makes it."""
 
 import json
-from urllib.request import Request, urlopen
 
 from language_model import Engine
 
@@ -21,9 +20,8 @@ def stream(engine: Engine, cut_after: int | None) -> dict[str, int] | None:
     body = {"messages": [{"role": "user", "content": PROMPT}], "max_tokens": 16}
     body |= {"temperature": 0, "cache_prompt": True}
     body |= {"stream": True, "stream_options": {"include_usage": True}}
-    header, pieces = {"Content-Type": "application/json"}, 0
-    address = f"{engine.address}/v1/chat/completions"
-    with urlopen(Request(address, json.dumps(body).encode(), header)) as answer:
+    pieces = 0
+    with engine.post("/v1/chat/completions", body) as answer:
         for line in answer:
             if not line.startswith(b"data: {"):
                 continue

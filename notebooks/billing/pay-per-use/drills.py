@@ -8,8 +8,6 @@ from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from http.client import HTTPResponse
-from urllib.request import Request, urlopen
 
 import ledger
 import psycopg
@@ -105,16 +103,10 @@ def refused_by(change: Callable[[], object]) -> str | None:
     return None
 
 
-def post(engine: Engine, path: str, body: dict) -> HTTPResponse:
-    header = {"Content-Type": "application/json"}
-    return urlopen(Request(engine.address + path, json.dumps(body).encode(), header))
-
-
 def count_prompt(engine: Engine, messages: list[dict]) -> int:
     """Tokens of the messages as the engine will see them, in its chat template."""
-    with post(
-        engine, "/v1/chat/completions/input_tokens", {"messages": messages}
-    ) as answer:
+    path = "/v1/chat/completions/input_tokens"
+    with engine.post(path, {"messages": messages}) as answer:
         return json.load(answer)["input_tokens"]
 
 
@@ -126,7 +118,7 @@ def answers(
     body |= {"ignore_eos": True, "stream": True}
     body |= {"stream_options": {"include_usage": True}}
     said = []
-    with post(engine, "/v1/chat/completions", body) as stream:
+    with engine.post("/v1/chat/completions", body) as stream:
         for line in stream:
             chunk = json.loads(line[6:]) if line.startswith(b"data: {") else {}
             if usage := chunk.get("usage"):

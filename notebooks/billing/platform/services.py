@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 
-import httpx
+from language_model import metrics_at
 
 
 def start(script: str, **environment: str) -> tuple[str, subprocess.Popen]:
@@ -43,9 +43,7 @@ def tokens_made(engines: Iterable[str]) -> int:
     for url in engines:
         counts = {"requests_processing": 1}
         while counts["requests_processing"]:
-            lines = httpx.get(f"{url}/metrics").text.splitlines()
-            named = (line.removeprefix("llamacpp:").split() for line in lines)
-            counts = {name[0]: float(name[1]) for name in named if len(name) == 2}
+            counts = metrics_at(url)
             time.sleep(0.01)
         total += int(counts["tokens_predicted_total"])
     return total

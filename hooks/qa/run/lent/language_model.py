@@ -9,7 +9,8 @@ import importlib.util
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from http.client import HTTPResponse
 from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
@@ -48,22 +49,25 @@ class Engine:
         self._server = xllamacpp.Server(parameters)
         self.address: str = self._server.listening_address
 
+    def post(self, path: str, body: Mapping[str, Any]) -> HTTPResponse:
+        """The answer to a body in JSON, to be closed; a stream is read line by line."""
+        header = {"Content-Type": "application/json"}
+        answer: HTTPResponse = urlopen(
+            Request(self.address + path, json.dumps(body).encode(), header)
+        )
+        return answer
+
     def complete(self, prompts: Sequence[str | list[int]], tokens: int, **body: Any) -> list[Any]:
         """What /completion answers to each prompt (text, or token ids): greedy, just so many
         tokens, nothing from the cache, all in one batch where there are slots. `body` overrides."""
         ask = {"n_predict": tokens, "ignore_eos": True, "temperature": 0, "cache_prompt": False}
-        data = json.dumps(ask | {"prompt": list(prompts)} | body).encode()
-        header = {"Content-Type": "application/json"}
-        with urlopen(Request(f"{self.address}/completion", data, header)) as answer:
+        with self.post("/completion", ask | {"prompt": list(prompts)} | body) as answer:
             done = json.load(answer)
         return done if isinstance(done, list) else [done]
 
     def metrics(self) -> dict[str, float]:
-        """What /metrics says, by name without "llamacpp:"."""
-        with urlopen(f"{self.address}/metrics") as answer:
-            lines = answer.read().decode().splitlines()
-        pairs = (line.removeprefix("llamacpp:").split() for line in lines if line[0] != "#")
-        return {name: float(value) for name, value in pairs}
+        """What it counts, as `metrics_at` its address."""
+        return metrics_at(self.address)
 
     def stop(self) -> None:
         """Close its port and free its memory."""
@@ -74,6 +78,14 @@ class Engine:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+
+
+def metrics_at(address: str) -> dict[str, float]:
+    """What /metrics of an engine in any process says, by name without "llamacpp:"."""
+    with urlopen(f"{address}/metrics") as answer:
+        lines = answer.read().decode().splitlines()
+    pairs = (line.removeprefix("llamacpp:").split() for line in lines if line[0] != "#")
+    return {name: float(value) for name, value in pairs}
 
 
 def load_tokenizer() -> Any:

@@ -67,15 +67,14 @@ assert (
 )  # caches that are nearly full
 assert signal["ignoreNullValues"] == guard["ignoreNullValues"] == "false"
 
-scaling = {
+(advanced,) = spec["advanced"].values()
+scaling = advanced | {
     "minReplicas": spec["minReplicaCount"],
     "maxReplicas": spec["maxReplicaCount"],
-    "behavior": spec["advanced"]["horizontalPodAutoscalerConfig"]["behavior"],
 }
-hpa = {"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler"}
-hpa |= {
-    "spec": scaling | {"scaleTargetRef": {"kind": "Deployment", "name": "llm-server"}}
-}
+# As KEDA makes it, but for its metrics.
+hpa = yaml.safe_load(Path("hpa.yaml").read_text())
+hpa["spec"] |= scaling
 kubernetes_validate.validate(hpa, "1.35", strict=True)
 window = scaling["behavior"]["scaleDown"]["stabilizationWindowSeconds"]
 print(
@@ -374,26 +373,24 @@ from language_model import Engine
 ENGINE_SLOTS, OFFERED = 4, (1, 2, 4, 6, 12)  # requests, none of which ends
 
 
-async def gauges(client: httpx.AsyncClient, requests: int) -> tuple[int, int]:
+async def gauges(engine: Engine, requests: int) -> tuple[int, int]:
     """Of the engine: running and waiting, once they are so many, or after ten seconds."""
     for _ in range(500):
-        lines = (await client.get("/metrics")).text.splitlines()
-        values = dict(line.rsplit(" ", 1) for line in lines if line[0] != "#")
-        running = int(values["llamacpp:requests_processing"])
-        waiting = int(values["llamacpp:requests_deferred"])
+        await asyncio.sleep(0.02)
+        values = engine.metrics()
+        running, waiting = values["requests_processing"], values["requests_deferred"]
         if running + waiting == requests:
             break
-        await asyncio.sleep(0.02)
-    return running, waiting
+    return int(running), int(waiting)
 
 
-async def watch(client: httpx.AsyncClient) -> dict[int, tuple[int, int]]:
+async def watch(engine: Engine, client: httpx.AsyncClient) -> dict[int, tuple]:
     body = {"prompt": "Once", "n_predict": 900, "ignore_eos": True}
     tasks, seen = [], {}
     for offered in OFFERED:
         while len(tasks) < offered:
             tasks.append(asyncio.create_task(client.post("/completion", json=body)))
-        seen[offered] = await gauges(client, offered)
+        seen[offered] = await gauges(engine, offered)
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
@@ -403,7 +400,7 @@ async def watch(client: httpx.AsyncClient) -> dict[int, tuple[int, int]]:
 with Engine(slots=ENGINE_SLOTS, cache_ram_mib=0, n_threads_http=24) as engine:
     settings = {"base_url": engine.address, "timeout": 60, "trust_env": False}
     async with httpx.AsyncClient(**settings) as client:
-        seen = await watch(client)
+        seen = await watch(engine, client)
 signals = pd.DataFrame(seen, index=["running", "waiting"]).T.rename_axis("requests")
 signals["busy"] = (signals["running"] > 0).astype(int)
 signals["in flight"] = signals["running"] + signals["waiting"]

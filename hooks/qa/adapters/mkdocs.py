@@ -13,6 +13,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -200,8 +201,8 @@ def keep_templates(env: Environment) -> Environment:
 
 
 def let_templates_read(env: Environment, docs: Path) -> Environment:
-    """`content_of("assets/print.css")` is the text of that file below `docs`."""
-    env.globals["content_of"] = lambda name: (docs / name).read_text(encoding="utf-8")
+    """`content_of("assets/print.css")` is the text of that file below `docs`, read once a pass."""
+    env.globals["content_of"] = cache(lambda name: (docs / name).read_text(encoding="utf-8"))
     return env
 
 

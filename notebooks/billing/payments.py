@@ -52,8 +52,12 @@ assert stack.stored_twice() == 0
 outcome
 
 # %% name="any-order"
-from orders import TRUE_BALANCE, all_orders
+from orders import FACTS, TRUE_BALANCE, all_orders, merged
 
+pending = FACTS[0], ("re", "refund", 500, "pending", -500)
+told = [*(FACTS[:n] for n in range(1, 6)), pending]  # so far
+so_far = [merged(stack.lab, f"so far {n}", facts) for n, facts in enumerate(told)]
+assert so_far == [sum(booked for *_, booked in facts) for facts in told]
 ends, newer_only = all_orders(stack.lab)
 orders, naive_wrong = len(ends), sum(cents != TRUE_BALANCE for cents in newer_only)
 assert set(ends) == {TRUE_BALANCE} and (orders, naive_wrong) == (120, 90)

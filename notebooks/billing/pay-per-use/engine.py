@@ -11,7 +11,7 @@ import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 BLOCK = 16  # only whole blocks of a known prefix count as cached
-SECONDS_PER_TOKEN = 0.001
+SECONDS_PER_TOKEN = 0.001  # unless the request says otherwise
 seen_prefixes: set[tuple[str, ...]] = set()
 
 
@@ -27,13 +27,12 @@ class Engine(BaseHTTPRequestHandler):
             request["max_tokens"] or 1_000_000
         )  # without one, to the end of the context
         length, finish = min(request["natural_length"], limit), "error"
+        pause = request.get("seconds_per_token", SECONDS_PER_TOKEN)
         self.send_response(200)
         self.end_headers()
         try:
             while usage["output"] < length:
-                hung_up, _, _ = select.select(
-                    [self.connection], [], [], SECONDS_PER_TOKEN
-                )
+                hung_up, _, _ = select.select([self.connection], [], [], pause)
                 if usage["output"] == request.get("fail_at"):
                     raise MemoryError("planted engine fault")
                 usage["output"] += 1

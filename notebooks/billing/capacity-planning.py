@@ -132,6 +132,9 @@ capacity = four.requests_per_second(slots, PROMPT, OUTPUT)
 prefill_share = slots * four.prefill_seconds(PROMPT) / residence
 offered, at_full = RATE * residence, RATE / capacity
 assert slots < fits  # latency, not memory, sets the batch
+soon = 2 * capacity  # requests that start within the 2 s of the target
+assert (slots, round(slots + soon)) == (72, 79)  # as in the command of the page
+assert 14_000 < soon * PROMPT < 15_000
 print(f"{fits} sequences fit, {slots} keep to {TOKEN_SECONDS * 1000:.0f} ms a token")
 print(f"{residence:.1f} s each, {capacity:.2f} requests/s; {prefill_share:.0%} prefill")
 print(f"{RATE}/s keep {offered:.0f} slots busy: {at_full:.2f} replicas")

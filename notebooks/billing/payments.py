@@ -9,7 +9,7 @@
 # 一个带故障的支付渠道、我们的 webhook 端点和 PostgreSQL 真实运行：重复、乱序、迟到、丢失、伪造、超时、断线、500、拒付、退款失败、部分争议、崩溃，最后对账。
 # A payment provider with faults, our webhook endpoint and PostgreSQL, running: duplicates, disorder, delay, loss, forgery, timeouts, cut connections, a 500, declines, failed refunds, partial disputes, crashes; then reconciliation.
 
-# %% name="arithmetic"
+# %% name="arithmetic" tags=["hide-input"]
 from facts import fact
 from provider import RETRY_AFTER
 
@@ -19,6 +19,7 @@ assert round(wechat_hours, 2) == 24.07 and round(alipay_hours, 1) == 24.4
 percent, cents = fact("stripe.fee_percent"), fact("stripe.fee_cents")
 fee_5, fee_20 = ((percent + cents / dollars) / 100 for dollars in (5, 20))
 assert round(fee_5, 3) == 0.089 and round(fee_20, 3) == 0.044
+print(f"WeChat Pay [s]: {RETRY_AFTER}\nAlipay [min]: {alipay_waits}")
 
 # %% name="topup" tags=["sweep"] flips="keeps_up"
 import pandas as pd
@@ -55,7 +56,8 @@ outcome
 from orders import FACTS, TRUE_BALANCE, all_orders, merged
 
 pending = FACTS[0], ("re", "refund", 500, "pending", -500)
-told = [*(FACTS[:n] for n in range(1, 6)), pending]  # so far
+canceled = *pending, ("re", "refund", 500, "canceled", 500)
+told = [*(FACTS[:n] for n in range(1, 6)), pending, canceled]  # so far
 so_far = [merged(stack.lab, f"so far {n}", facts) for n, facts in enumerate(told)]
 assert so_far == [sum(booked for *_, booked in facts) for facts in told]
 ends, newer_only = all_orders(stack.lab)
@@ -78,7 +80,8 @@ assert unknown["same key"].tolist() == ["processing"] * 2 + ["unknown"] * 2
 assert unknown["query"].tolist() == ["succeeded"] * 4
 assert pay("first still running") == "succeeded"  # the same key, a third time
 assert pay("below the minimum", amount=30) == "HTTPStatusError"  # 400: our mistake
-provider.answering["new key each try"] = "late"
+provider.answering |= {"too many requests": "throttled", "new key each try": "late"}
+assert [pay("too many requests") for _ in range(2)] == ["unknown", "processing"]
 charged_afresh, refused = stack.pay_afresh("new key each try", 2), stack.quarantined()
 assert unknown["charged"].tolist() == [1] * 4 and (charged_afresh, refused) == (2, 2)
 unknown
@@ -91,6 +94,8 @@ assert moved["money moved [$]"].tolist() == [20] * 2 + [0] * 11
 assert moved["HTTP status"].tolist() == [200] * 2 + [400] * 5 + [200] * 6
 waiting = stack.quarantined() - refused
 assert waiting == 4  # $1: two events; yen and unknown status: one each
+shown = [stack.success_page(name).json() for name in ("genuine", "not paid")]
+assert shown == [{"credited": True}, {"credited": False}]
 moved
 
 # %% name="crash"
@@ -105,13 +110,15 @@ import dunning
 
 cards = {"good": "good", "payday": "payday", "stolen": "stolen"}  # customer: card
 cards |= {"silent": "stolen", "empty": "empty", "bank asks": "asks"}
-new_cards = {2: "bank asks", 5: "stolen", 18: "empty"}  # day: who comes back
-renewals = dunning.renewals(stack, cards, new_cards, days=22)
-tries = [[0], [0, 1, 3], [0, 5], [0], [0, 1, 3, 7, 12, 18], [0, 2]]
+back = {2: "bank asks", 5: "stolen", 18: "empty"}  # day: who confirms or changes cards
+renewals = dunning.renewals(stack, cards, back, days=22)
+tries = [[0], [0, 1, 3], [0, 5], [0], [0, 1, 3, 7, 12, 18], [0]]
 assert renewals["tried on day"].tolist() == tries
 assert renewals["days paused"].tolist() == [0, 0, 0, 8, 4, 0]
 assert renewals["mails"].tolist() == [0, 2, 1, 2, 6, 1]
 assert renewals["credit [$]"].tolist() == [20, 20, 20, 0, 20, 20]
+asked, confirmed = provider.of("bank asks/1")  # two charges of one payment
+assert asked["intent"] == confirmed["intent"] and not provider.of("bank asks/2")
 renewals.astype({"tried on day": str})
 
 # %% name="reconcile"
@@ -146,6 +153,7 @@ print(f"for a person: {left}")
 import wechat
 
 opened, spoiled = wechat.trial(now=1_800_000_000)
+assert opened["amount"] == {"total": 2_000, "currency": "CNY"}  # fen: 20 yuan
 assert opened == wechat.PAID and len(spoiled) == 4 and "signature probe" in spoiled
 print(f"opened: {opened}\nrefused: {', '.join(spoiled)}")
 

@@ -11,7 +11,7 @@ Attack = tuple[int, int, Callable[[], int]]  # status, dollars, how
 
 
 def attacks(stack: Stack, settled: str) -> dict[str, Attack]:
-    provider = stack.provider
+    provider, page = stack.provider, stack.success_page
     event = provider.sent[settled]
     header = provider.sign(event)
     for payment in ("paid $1 for $20", "paid in yen", "not paid"):
@@ -52,7 +52,7 @@ def attacks(stack: Stack, settled: str) -> dict[str, Attack]:
         "$1 paid for an order of $20": (200, 0, provider.deliver),
         "2,000 yen for 2,000 cents": (200, 0, lambda: provider.post(yen)),
         "status we do not know": (200, 0, lambda: provider.post(unknown)),
-        "success page, not paid": (200, 0, lambda: stack.come_back("not paid")),
+        "success page, not paid": (200, 0, lambda: page("not paid").status_code),
     }
 
 

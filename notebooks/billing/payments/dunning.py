@@ -43,10 +43,9 @@ def collect(db: Connection, provider: httpx.Client, day: int) -> dict[str, str]:
         later = [due + days for days in RETRY_ON if due + days > day]
         retry = later[0] if later and answer["code"] not in ASK else None
         db.execute(
-            """UPDATE invoice SET attempts = attempts + 1, next_attempt = %s,
-                                  paid = CASE WHEN %s = 'succeeded' THEN %s END
+            """UPDATE invoice SET attempts = attempts + 1, next_attempt = %s
                WHERE id = %s""",
-            (retry, state, day, invoice),
+            (retry, invoice),
         )
         if state == "failed":
             ask = ASK.get(answer["code"], "we shall try again")
@@ -56,6 +55,15 @@ def collect(db: Connection, provider: httpx.Client, day: int) -> dict[str, str]:
     ).fetchall():
         wallets.notify(db, invoice, "paused; your data is kept")
     return tried
+
+
+def settle(db: Connection, day: int) -> None:
+    """An invoice is paid once an attempt at it is credited, whoever said so first."""
+    db.execute(
+        """UPDATE invoice SET paid = %s WHERE paid IS NULL AND id IN (
+               SELECT split_part(payment, '/', 1) FROM entry WHERE kind = 'charge')""",
+        (day,),
+    )
 
 
 def subscribe(db: Connection, customer: str, card: str, cents: int) -> None:
@@ -74,18 +82,28 @@ def new_card(db: Connection, invoice: str, card: str, day: int) -> None:
     )
 
 
+def confirm(stack: Stack, invoice: str) -> None:
+    """The customer is back and authenticates: the same payment, one more charge."""
+    [asked] = stack.provider.of(f"{invoice}/1")
+    stack.provider.charge(asked)
+
+
 def simulate(
-    stack: Stack, cards: dict[str, str], new_cards: dict[int, str], days: int
+    stack: Stack, cards: dict[str, str], back: dict[int, str], days: int
 ) -> Iterator[tuple[int, dict[str, str]]]:
     """One invoice for each customer, due on day 0: what was tried on each day."""
     for customer, card in cards.items():
         subscribe(stack.db, customer, card, cents=2_000)
     for day in range(days):
-        if day in new_cards:
-            new_card(stack.db, new_cards[day], "good", day)
+        customer = back.get(day, "")
+        if customer and cards[customer] == "asks":
+            confirm(stack, customer)
+        elif customer:
+            new_card(stack.db, customer, "good", day)
         yield day, collect(stack.db, stack.api, day)
         stack.provider.deliver(seconds=86_400)  # webhooks repeat what the answers said
         stack.work()
+        settle(stack.db, day)
 
 
 TOLD = """SELECT count(*) FROM outbox WHERE split_part(payment, '/', 1) = %s
@@ -93,7 +111,7 @@ TOLD = """SELECT count(*) FROM outbox WHERE split_part(payment, '/', 1) = %s
 
 
 def renewals(
-    stack: Stack, cards: dict[str, str], new_cards: dict[int, str], days: int
+    stack: Stack, cards: dict[str, str], back: dict[int, str], days: int
 ) -> pd.DataFrame:
     """Per customer: the days on which the card was tried, and the state of service."""
     payday = stack.clock.now + 3 * 86_400
@@ -104,7 +122,7 @@ def renewals(
         "asks": lambda: "authentication_required",
     }
     tried: dict[str, list[int]] = {customer: [] for customer in cards}
-    for day, states in simulate(stack, cards, new_cards, days):
+    for day, states in simulate(stack, cards, back, days):
         for customer in states:
             tried[customer].append(day)
     query = "SELECT due, paid FROM invoice WHERE id = %s"

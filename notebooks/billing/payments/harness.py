@@ -191,9 +191,9 @@ class Stack:
         table = table.astype({"webhooks": int, "failed": int})
         return table[["credits", "balance [$]", "webhooks", "failed"]]
 
-    def come_back(self, payment: str, path: str = "/topup/done") -> int:
-        """The customer's browser is sent to the success page."""
-        return self.browser.get(path, params={"payment": payment}).status_code
+    def success_page(self, payment: str) -> httpx.Response:
+        """The customer's browser comes back."""
+        return self.browser.get("/topup/done", params={"payment": payment})
 
     def crash(self, step: str) -> dict[str, object]:
         """Kill a worker at this step of one payment; then let another take over."""

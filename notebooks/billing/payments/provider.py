@@ -45,7 +45,7 @@ class Provider:
         self.mails: dict[str, list] = {}  # by idempotency key
         self.mail_requests = 0
         # Faults, by payment:
-        # "late", "busy", "cut" or "500", after the work is done
+        # "late", "busy", "cut" or "500", after the work is done; "throttled", before
         self.answering: dict[str, str] = {}
         self.copies: dict[str, int] = {}  # deliveries of each event
         self.twins: set[str] = set()  # each fact becomes two events
@@ -180,6 +180,9 @@ class Provider:
         fault = self.answering.get(body["payment"], "")
         if body["amount"] < 50:
             return JSONResponse({"error": "amount_too_small"}, 400)
+        if fault == "throttled":  # before the key is looked at
+            del self.answering[body["payment"]]
+            return JSONResponse({"error": "rate_limit"}, 429)
         if key in self.running:
             self.running.remove(key)
             return JSONResponse({"error": "idempotency_key_in_use"}, 409)

@@ -54,7 +54,7 @@ def find_out(db: Connection, api: httpx.Client, payment: str) -> list[str]:
 # --8<-- [start:merge]
 STEPS = {  # the states of each kind in order, and what each is worth to the wallet
     "charge": {"processing": 0, "failed": 0, "succeeded": +1},
-    "refund": {"pending": -1, "succeeded": -1, "failed": 0},
+    "refund": {"pending": -1, "succeeded": -1, "canceled": 0, "failed": 0},
     "dispute": {"inquiry": 0, "open": -1, "lost": -1, "won": 0},
 }
 

@@ -1,7 +1,9 @@
 # ---
 # jupyter:
 #   qa:
-#     seconds: 20
+#     seconds: 10
+#     unchecked:
+#       router.yaml: the configuration of llm-d's router has no published schema; the notebook reads its policy
 # ---
 
 # %% [markdown]
@@ -52,7 +54,7 @@ attempts["acme's token and path, blue's document"] = (token, "acme")
 attempts["a token without the scope"] = (stack.issuer.sign(tenant="acme"), "acme")
 attacks = stack.attack(attempts, blues)
 attack_count, leaks = len(attacks), sum(attacks["trusting"] == "salaries")
-assert set(attacks["strict"]) == {401, 403, 404} and attack_count > leaks >= 8
+assert set(attacks["strict"]) == {401, 403, 404} and attack_count > leaks >= 9
 attacks.replace({"salaries": "leaked"})
 
 
@@ -112,29 +114,11 @@ print(f"{salt_gb:.1f} GB, {salt_share:.0%} of the cache; a hit saves {saved_ms:.
 print(f"a right guess of one block saves {block_ms:.1f} ms")
 
 # %% name="comeback"
-from fairness import FairQueue, Request
-
-
-def share_on_return(waiting: int) -> float:
-    """Of a tenant back after 1,000 tokens served to another, of whose requests some still wait."""
-    queue, tokens = FairQueue(), {"early": 0, "late": 0}
-    for _ in range(50):
-        queue.push(Request("early", 0, prompt=100, output=1))
-    for served in range(90 - waiting):
-        if served == 50 - waiting:  # the return: both now have 50 requests or more
-            for _ in range(50):
-                queue.push(Request("late", 0, prompt=300, output=1))
-                queue.push(Request("early", 0, prompt=100, output=1))
-            tokens = {"early": 0, "late": 0}
-        request = queue.pop()
-        queue.charge(request.tenant, request.prompt)
-        tokens[request.tenant] += request.prompt
-    return tokens["late"] / sum(tokens.values())
-
+from comeback import first_after_debt, share_on_return
 
 comebacks = [share_on_return(waiting) for waiting in (0, 10)]
 assert all(abs(share - 0.5) < 0.05 for share in comebacks)
-comeback = comebacks[0]
+assert first_after_debt() == {"late"}
 print(f"share of the tokens after the return: {comebacks}")
 
 # %% name="noisy-neighbour"
@@ -164,7 +148,7 @@ table = pd.concat({"quiet p95 [s]": p95.round(2), "work done": work.round(2)}, a
 table.rename_axis(index=None, columns=["", "noisy tenants"])
 
 # %% name="ceiling" tags=["sweep"] flips="too_generous"
-from neighbours import by_ceiling
+from neighbours import QUIET, WHOLE, by_ceiling, by_price
 
 percents = pd.Index([10, 20, 25, 30, 40, 60, 100], name="quota of each [%]")
 one, three = (
@@ -173,64 +157,67 @@ one, three = (
 )
 late = three[0] > 1  # a second, of the quiet tenants' p95
 too_generous = int(late.idxmax())
-assert late[too_generous:].all() and 100 / 4 < too_generous < 100 / 2
+assert late[too_generous:].all()
+quiet_load = sum(map(by_price, QUIET)) / WHOLE
+wanted = 3 * percents / 100 + quiet_load  # of the replica, by all together
+assert ((wanted > 1) == late).all() and 0.1 < quiet_load < 0.15
+tuned_s, tuned_work = three.loc[25]
+assert tuned_s < fair_3 and 0.85 < tuned_work < 0.95
 assert (three[1].diff().dropna() > -0.02).all() and three[1].max() > 0.95
 sweep = pd.DataFrame({"one neighbour [s]": one[0], "three neighbours [s]": three[0]})
 sweep.assign(**{"work done beside three [%]": 100 * three[1]}).round(2)
 
 # %% name="divide-the-month"
 import numpy as np
-from attribution import HOURS, fleet_cost, gpu_us, keys, premiums, replicas, usage
-from money import apportion
+from attribution import HOURS, divide, fleet_cost, gpu_us, replicas, usage
 
 month = usage(seed=7)
-load = gpu_us(month)
-total = fleet_cost(load)
-charges = pd.DataFrame(index=list(load))
-for key, weights in keys(month).items():
-    charges[key] = apportion(total, [int(weights[tenant]) for tenant in load])
-    assert charges[key].sum() == total  # to the micro-dollar
-FAIR = "GPU time, idle by Shapley"
-silo = pd.Series({tenant: fleet_cost(load[[tenant]]) for tenant in load})
+load, charges = gpu_us(month), divide(month)
+total, silo = fleet_cost(load), charges.pop("own silo")
+assert (charges.sum() == total).all()  # to the micro-dollar
+USE, HALF, FAIR = "GPU time", "GPU time, idle by Shapley", "all by Shapley"
 dearer = charges.gt(silo, axis=0)
-assert dearer.loc["steady", "GPU time"] and not dearer[FAIR].any()
+assert dearer.loc["steady", USE] and not dearer[[HALF, FAIR]].any(axis=None)
 tokens = month.drop(columns="requests", level=1).sum().groupby(level=0).sum()
 assert np.allclose(charges["tokens"] / total, (tokens / tokens.sum())[charges.index])
+pays, steady_silo = charges / 1e6, silo["steady"] / 1e6
+steady_use, steady_fair = pays.loc["steady", [USE, FAIR]]
+launch_use, launch_fair = pays.loc["launch", [USE, FAIR]]
+fleet_dollars, silo_dollars = total / 1e6, silo.sum() / 1e6
+fleet_replicas = replicas(load)
+utilisation = load.sum().sum() / 3.6e9 / (fleet_replicas * HOURS)
+others = fleet_cost(load.drop(columns="steady")) / 1e6
+rise = others / (fleet_dollars - steady_use) - 1  # for them, once steady has left
+assert rise > 0.2 and launch_fair > 5 * launch_use and utilisation < 0.4
+assert silo_dollars > 2 * fleet_dollars and steady_fair < steady_silo < steady_use
 (charges.assign(**{"own silo": silo}) / 1e6).round(0).T.rename_axis(columns="[$]")
 
 # %% name="who-leaves"
-pays = charges / 1e6
-steady_pays, steady_fair = pays.loc["steady", ["GPU time", FAIR]]
-launch_by_use, launch_fair = pays.loc["launch", ["GPU time", FAIR]]
-fleet_dollars, silo_dollars = total / 1e6, silo.sum() / 1e6
-steady_silo = silo["steady"] / 1e6
-fleet_replicas = replicas(load)
-utilisation = load.sum().sum() / 3.6e9 / (fleet_replicas * HOURS)
-months = [premiums(gpu_us(usage(seed)), "steady") for seed in SEEDS]
-premium, premium_fractions = (min(each) for each in zip(*months))
-assert 0.03 < premium < 0.05 and premium_fractions > 0.5 and fleet_replicas == 6
-others = fleet_cost(load.drop(columns="steady")) / 1e6
-rise = others / (fleet_dollars - steady_pays) - 1
-assert rise > 0.2 and launch_fair > 5 * launch_by_use and utilisation < 0.4
-assert silo_dollars > 2 * fleet_dollars and steady_fair < steady_silo < steady_pays
-print(
-    f"steady pays {premium:.0%} more than alone; {premium_fractions:.0%} with fractions of replicas"
-)
-print(f"without steady the others pay ${others:,.0f}, {rise:.0%} more")
+from attribution import CAPACITY_US, worst_premiums
+
+SIZES = [0.6, 0.8, 1, 1.2, 1.4, 2]
+whole, parts = (worst_premiums(SIZES, SEEDS, unit) for unit in (CAPACITY_US, 1))
+assert whole[FAIR].max() < 0 and parts[FAIR].max() < 0
+premium, premium_parts = whole[USE].min(), parts[USE].min()
+half_whole, half_parts = whole[HALF].max(), parts[HALF].min()
+assert premium > 0.03 and premium_parts > 0.4 and min(half_whole, half_parts) > 0.2
+most = 100 * whole.groupby(level=0).max().rename_axis("traffic of steady [×]")
+most.round(0).astype(int).rename_axis(columns="more than a silo [%]")
 
 # %% name="kubernetes"
-from audit import CONTROLS, audit, connects, manifests
+from audit import CONTROLS, audit, connects, manifests, turns
 
-whole, bare = manifests("tenant.yaml"), manifests("bare.yaml")
-controls = pd.DataFrame({"bare.yaml": audit(bare), "tenant.yaml": audit(whole)})
+tenants, bare = manifests("tenant.yaml"), manifests("bare.yaml")
+controls = pd.DataFrame({"bare.yaml": audit(bare), "tenant.yaml": audit(tenants)})
 assert not controls["bare.yaml"].any() and controls["tenant.yaml"].all()
-for i, manifest in enumerate(whole):  # each part is needed
-    rest = audit(whole[:i] + whole[i + 1 :])
+for i, manifest in enumerate(tenants):  # each part is needed
+    rest = audit(tenants[:i] + tenants[i + 1 :])
     assert not all(rest.values()), manifest["kind"]
-assert connects(bare, "tenant-blue") and not connects(whole, "tenant-blue")
-assert connects(whole, "gateway")
+assert connects(bare, "tenant-blue") and not connects(tenants, "tenant-blue")
+assert connects(tenants, "gateway")
+assert turns(*manifests("router.yaml")) == "program-aware-fairness"
 control_count = len(CONTROLS)
-assert control_count == len(controls) == 11
+assert control_count == len(controls) == 12
 controls.replace({True: "yes", False: "missing"})
 
 # %% name="session-setting"
@@ -252,8 +239,11 @@ superuser.execute(planted.MISTAKES)
 with pool.tenant("acme") as db:
     through_view = db.execute("SELECT * FROM titles").rowcount
 assert through_view == visible(superuser) == 4  # blue's two as well
+superuser.execute(planted.BYPASS)
 faults = superuser.execute(lint := Path("lint.sql").read_text()).fetchall()
-planted_names = "share title_taken document_number share_document_fkey titles"
+planted_names = (
+    "share title_taken document_number share_document_fkey titles peek app share"
+)
 assert [name for name, _ in faults] == planted_names.split()
 pd.set_option("display.max_colwidth", None)
 pd.DataFrame(faults, columns=["object", "finding"]).set_index("object")
@@ -266,6 +256,7 @@ with pool.tenant("acme") as db:
 superuser.execute(planted.REPAIR)
 with pool.tenant("acme") as db:
     db.execute("INSERT INTO document (title) VALUES ('salaries')")
-assert superuser.execute(lint).fetchall() == []
+    own_titles = db.execute("SELECT * FROM titles").rowcount
+assert superuser.execute(lint).fetchall() == [] and own_titles == 3
 stack.stop()
-print("repaired: acme may have a title that blue has, and the lint finds nothing")
+print(f"acme has a title that blue has; the view shows {own_titles} rows, all acme's")

@@ -3,13 +3,14 @@
 The traffic is made up; the costs of a token in GPU time are those of `fairness`.
 """
 
+from collections.abc import Iterable
 from itertools import permutations
 
 import numpy as np
 import pandas as pd
 from facts import fact
 from fairness import CACHED_S, KV_TOKENS, PREFILL_S, STEP_S
-from money import DOLLAR
+from money import DOLLAR, apportion
 
 HOURS = 30 * 24
 REPLICA_HOUR = round(fact("gpu_rent.h100") * DOLLAR)  # micro-dollars
@@ -52,58 +53,88 @@ def gpu_us(month: pd.DataFrame) -> pd.DataFrame:
 CAPACITY_US = int(3600 * 1e6 * TARGET)  # of one replica in one hour
 
 
-def busiest_us(load: pd.DataFrame) -> int:
-    return int(load.sum(axis=1).max())
+def bought_us(load: pd.DataFrame, unit: int = CAPACITY_US) -> int:
+    """GPU time enough for the busiest hour, in whole units, kept for the whole month."""
+    return -(-int(load.sum(axis=1).max()) // unit) * unit
 
 
 def replicas(load: pd.DataFrame) -> int:
-    """Enough for the busiest hour, and kept for the whole month."""
-    return -(-busiest_us(load) // CAPACITY_US)
+    return bought_us(load) // CAPACITY_US
 
 
 def fleet_cost(load: pd.DataFrame) -> int:
     return replicas(load) * HOURS * REPLICA_HOUR
 
 
-def premiums(load: pd.DataFrame, tenant: str) -> tuple[float, float]:
-    """How much more a tenant pays by GPU time than alone: of whole replicas, and of fractions."""
-    alone, share = load[[tenant]], load[tenant].sum() / load.sum().sum()
-    whole = share * replicas(load) / replicas(alone)
-    return whole - 1, share * busiest_us(load) / busiest_us(alone) - 1
-
-
-def shapley(load: pd.DataFrame) -> dict[str, int]:
-    """What each tenant adds to the busiest hour, summed over all orders of joining."""
-    peak = {frozenset(): 0}
-
-    def added(tenant: str, before: frozenset[str]) -> int:
-        for group in (before, before | {tenant}):
-            if group not in peak:
-                peak[group] = busiest_us(load[sorted(group)])
-        return peak[before | {tenant}] - peak[before]
-
+def shapley(load: pd.DataFrame, unit: int = CAPACITY_US) -> dict[str, int]:
+    """The GPU time that must be bought for each tenant, summed over all orders of joining."""
+    bought = {frozenset(): 0}
     total = dict.fromkeys(load, 0)
     for order in permutations(load):
         for i, tenant in enumerate(order):
-            total[tenant] += added(tenant, frozenset(order[:i]))
+            before, after = frozenset(order[:i]), frozenset(order[: i + 1])
+            if after not in bought:
+                bought[after] = bought_us(load[sorted(after)], unit)
+            total[tenant] += bought[after] - bought[before]
     return total
+
+
+def by_load(load: pd.DataFrame, unit: int = CAPACITY_US) -> dict[str, dict[str, int]]:
+    """Three ways to weigh the tenants by what they load the fleet with, as whole numbers."""
+    use, peak = load.sum().to_dict(), shapley(load, unit)
+    idle = round(bought_us(load, unit) * HOURS / TARGET) - sum(use.values())
+    of_peak = sum(peak.values())
+    both = {t: use[t] * of_peak + idle * peak[t] for t in load}
+    return {
+        "GPU time": use,
+        "GPU time, idle by Shapley": both,
+        "all by Shapley": peak,
+    }
 
 
 def keys(month: pd.DataFrame) -> dict[str, dict[str, int]]:
     """Five ways to weigh the tenants, as whole numbers."""
-    load = gpu_us(month)
     requests, prompt, output = (
         month.xs(k, axis=1, level=1).sum() for k in ("requests", "in", "out")
     )
-    use, peak = load.sum().to_dict(), shapley(load)
-    idle = replicas(load) * HOURS * 3600 * 10**6 - sum(use.values())
-    of_peak = sum(peak.values())
     return {
         "requests": requests.to_dict(),
         "tokens": (prompt + output).to_dict(),
-        "GPU time": use,
-        "peak by Shapley": peak,
-        "GPU time, idle by Shapley": {
-            t: use[t] * of_peak + idle * peak[t] for t in load
-        },
+    } | by_load(gpu_us(month))
+
+
+def divide(month: pd.DataFrame) -> pd.DataFrame:
+    """What each tenant pays by each way, in micro-dollars, and for a silo of its own."""
+    load = gpu_us(month)
+    total = fleet_cost(load)
+    charges = pd.DataFrame(index=list(load))
+    for key, weights in keys(month).items():
+        charges[key] = apportion(total, [int(weights[tenant]) for tenant in load])
+    charges["own silo"] = [fleet_cost(load[[tenant]]) for tenant in load]
+    return charges
+
+
+def premiums(load: pd.DataFrame, unit: int) -> dict[str, float]:
+    """By each way, how much more than for a silo a tenant pays, of whoever comes off worst."""
+    bought = bought_us(load, unit)
+    alone = {tenant: bought_us(load[[tenant]], unit) for tenant in load}
+    return {
+        key: max(bought * w[t] / sum(w.values()) / alone[t] for t in load) - 1
+        for key, w in by_load(load, unit).items()
     }
+
+
+def worst_premiums(
+    sizes: Iterable[float], seeds: Iterable[int], unit: int
+) -> pd.DataFrame:
+    """`premiums` of a month, by how much more traffic steady has, and by seed."""
+    loads = {seed: gpu_us(usage(seed)) for seed in seeds}
+    return pd.DataFrame(
+        {
+            (size, seed): premiums(
+                load.assign(steady=(load["steady"] * size).astype(int)), unit
+            )
+            for size in sizes
+            for seed, load in loads.items()
+        }
+    ).T

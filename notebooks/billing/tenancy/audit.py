@@ -27,13 +27,34 @@ def _pod_security(manifests: Manifests) -> bool:
         m["metadata"].get("labels", {}).get("pod-security.kubernetes.io/enforce")
         for m in _of("Namespace", manifests)
     ]
-    return levels == ["restricted"]
+    return levels == ["restricted"] and all(_admitted(p) for p in _pods(manifests))
+
+
+def _admitted(pod: dict) -> bool:
+    """By the level "restricted", which rejects a pod that does not ask for these itself."""
+    context = pod.get("securityContext", {})
+    quiet = context.get("seccompProfile", {}).get("type") == "RuntimeDefault"
+    own = [c.get("securityContext", {}) for c in pod["containers"]]
+    return (
+        quiet
+        and context.get("runAsNonRoot") is True
+        and all(c.get("allowPrivilegeEscalation") is False for c in own)
+        and all("ALL" in c.get("capabilities", {}).get("drop", []) for c in own)
+    )
 
 
 def _quota(manifests: Manifests) -> bool:
-    hard = [m["spec"]["hard"] for m in _of("ResourceQuota", manifests)]
-    needed = {"requests.cpu", "requests.memory", "requests.nvidia.com/gpu"}
-    return any(needed <= h.keys() for h in hard)
+    """Of GPUs as many as a replica needs and, during a rollout, its successor."""
+    hard = {}
+    for quota in _of("ResourceQuota", manifests):
+        hard |= quota["spec"]["hard"]
+    gpus = sum(
+        container["resources"]["limits"].get("nvidia.com/gpu", 0)
+        for pod in _pods(manifests)
+        for container in pod["containers"]
+    )
+    limited = {"requests.cpu", "requests.memory"} <= hard.keys()
+    return limited and int(hard.get("requests.nvidia.com/gpu", 0)) == 2 * gpus
 
 
 def _limits(manifests: Manifests) -> list[dict]:
@@ -80,17 +101,18 @@ def connects(manifests: Manifests, namespace: str) -> bool:
 
 
 def _pods(manifests: Manifests) -> list[dict]:
-    return [m["spec"]["template"] for m in _of("Deployment", manifests)]
+    return [m["spec"]["template"]["spec"] for m in _of("Deployment", manifests)]
 
 
 def _ports(manifests: Manifests) -> set[int]:
-    containers = [c for pod in _pods(manifests) for c in pod["spec"]["containers"]]
+    containers = [c for pod in _pods(manifests) for c in pod["containers"]]
     return {port["containerPort"] for c in containers for port in c["ports"]}
 
 
 def _service(manifests: Manifests) -> bool:
     specs = [m["spec"] for m in _of("Service", manifests)]
-    labels = [pod["metadata"]["labels"].items() for pod in _pods(manifests)]
+    templates = [m["spec"]["template"] for m in _of("Deployment", manifests)]
+    labels = [template["metadata"]["labels"].items() for template in templates]
     found = all(any(s["selector"].items() <= each for each in labels) for s in specs)
     ports = {port.get("targetPort", port["port"]) for s in specs for port in s["ports"]}
     return bool(specs) and found and ports <= _ports(manifests)
@@ -106,15 +128,27 @@ def _names_only(manifests: Manifests) -> bool:
 
 
 def _roles(manifests: Manifests) -> bool:
+    """Who may write a workload can mount any secret into it and print it to the log."""
     rules = [rule for m in _of("Role", manifests) for rule in m["rules"]]
-    granted = {word for rule in rules for word in rule["verbs"] + rule["resources"]}
-    cluster = _of("ClusterRoleBinding", manifests)
-    bound = rules and _of("RoleBinding", manifests) and not cluster
-    return bool(bound) and not granted & {"*", "secrets", "pods/exec"}
+    granted = {
+        (r, verb) for rule in rules for r in rule["resources"] for verb in rule["verbs"]
+    }
+    readable = {"pods", "pods/log", "events", "deployments", "deployments/scale"}
+    harmless = {(r, verb) for r in readable for verb in ("get", "list", "watch")}
+    return bool(rules) and granted <= harmless | {("deployments/scale", "patch")}
+
+
+def _bound(manifests: Manifests) -> bool:
+    """To groups of the tenant's; "system:authenticated" is everybody."""
+    bindings = _of("RoleBinding", manifests)
+    names = [subject["name"] for m in bindings for subject in m["subjects"]]
+    own = bool(names) and not any(name.startswith("system:") for name in names)
+    roles = all(m["roleRef"]["kind"] == "Role" for m in bindings)
+    return own and roles and not _of("ClusterRoleBinding", manifests)
 
 
 def _no_api_token(manifests: Manifests) -> bool:
-    pods = [m["spec"]["template"]["spec"] for m in _of("Deployment", manifests)]
+    pods = _pods(manifests)
     return all(pod.get("automountServiceAccountToken") is False for pod in pods)
 
 
@@ -128,9 +162,20 @@ CONTROLS: dict[str, Callable[[Manifests], bool]] = {
     "network: deny by default": _default_deny,
     "network: only the gateway gets in": _gateway_only,
     "network: out to name lookups only": _names_only,
-    "roles within the namespace, no secrets": _roles,
+    "roles: read and scale, no secrets": _roles,
+    "roles: for the tenant's own group": _bound,
     "no API token in the pods": _no_api_token,
 }
+
+
+def turns(router: dict) -> str:
+    """By which policy tenants take turns in an llm-d router with this configuration."""
+    if "flowControl" not in router.get("featureGates", []):
+        return "none"
+    band = router.get("flowControl", {}).get("defaultPriorityBand", {})
+    policy = band.get("fairnessPolicyRef", "global-strict-fairness-policy")
+    assert policy in {plugin["type"] for plugin in router["plugins"]}, policy
+    return policy
 
 
 def audit(manifests: Manifests) -> dict[str, bool]:

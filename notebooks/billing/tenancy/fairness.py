@@ -89,7 +89,6 @@ class Turns(Fifo):
         return request
 
 
-# --8<-- [start:fair]
 class FairQueue:
     """Virtual token counters (Sheng et al., 2024): the least served is next."""
 
@@ -98,6 +97,7 @@ class FairQueue:
         self.served: dict[str, float] = defaultdict(float)
         self.last = ""  # whose request was taken last
 
+    # --8<-- [start:fair]
     def push(self, request: Request) -> None:
         name = request.tenant
         if not self.waiting[name]:  # it was idle: it starts level, without credit
@@ -113,12 +113,11 @@ class FairQueue:
         self.last = min(tenants, key=self.served.__getitem__)
         return self.waiting[self.last].popleft()
 
+    # --8<-- [end:fair]
+
     def charge(self, tenant: str, tokens: float) -> None:
         """By price: the prompt at admission, each output token when it is made."""
         self.served[tenant] += tokens
-
-
-# --8<-- [end:fair]
 
 
 Policy = Fifo | Turns | FairQueue

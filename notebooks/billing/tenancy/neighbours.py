@@ -3,7 +3,17 @@
 from collections.abc import Iterable
 
 import pandas as pd
-from fairness import FairQueue, Fifo, Policy, Shaper, Tenant, Turns, simulate
+from fairness import (
+    W_IN,
+    W_OUT,
+    FairQueue,
+    Fifo,
+    Policy,
+    Shaper,
+    Tenant,
+    Turns,
+    simulate,
+)
 
 SECONDS, SINCE, UNTIL = 120, 20, 50  # the start and the unanswered end are left out
 QUIET = [Tenant(f"quiet {i}", (200, 800), (50, 250), rate=1) for i in range(3)]
@@ -44,6 +54,12 @@ def compare(seeds: Iterable[int], numbers: Iterable[int]) -> pd.DataFrame:
                 p95, made = run(policy, quota, noisy, seed)
                 rows.append((name, noisy, p95, made / WHOLE))
     return pd.DataFrame(rows, columns=["policy", "noisy", "p95", "work"])
+
+
+def by_price(tenant: Tenant) -> float:
+    """What it asks for, in tokens a second by price."""
+    prompt, output = sum(tenant.prompt) / 2, sum(tenant.output) / 2
+    return tenant.rate * (W_IN * prompt + W_OUT * output)
 
 
 def by_ceiling(percent: int, noisy: int, seeds: Iterable[int]) -> tuple[float, float]:

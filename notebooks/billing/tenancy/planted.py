@@ -1,6 +1,7 @@
 """SQL that the notebook runs on purpose: mistakes in the schema, and their repair."""
 
-# A view of a superuser's, two indexes and a reference without the tenant, an open table.
+# A view of a superuser's, two indexes and a reference without the tenant, an open table that the
+# service owns, a function of a superuser's.
 MISTAKES = """
 CREATE VIEW titles AS SELECT title FROM document;
 CREATE UNIQUE INDEX title_taken ON document (title);
@@ -9,7 +10,16 @@ CREATE TABLE share (
     tenant   text DEFAULT current_tenant(),
     document bigint REFERENCES document (id)
 );
-GRANT SELECT ON titles TO app
+GRANT SELECT ON titles TO app;
+ALTER TABLE share OWNER TO app;
+CREATE FUNCTION peek() RETURNS bigint SECURITY DEFINER LANGUAGE sql
+    AS 'SELECT count(*) FROM document'
 """
 
-REPAIR = "DROP TABLE share; DROP VIEW titles; DROP INDEX title_taken, document_number"
+BYPASS = "ALTER ROLE app BYPASSRLS"
+
+REPAIR = """
+DROP TABLE share; DROP FUNCTION peek; DROP INDEX title_taken, document_number;
+ALTER VIEW titles SET (security_invoker = on);
+ALTER ROLE app NOBYPASSRLS
+"""

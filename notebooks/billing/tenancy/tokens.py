@@ -43,8 +43,9 @@ class Issuer:
         now = int(time.time())
         usual = {"iss": ISSUER, "aud": AUDIENCE, "iat": now, "exp": now + LIFETIME_S}
         usual |= {"sub": "nobody", "client_id": "nobody", "jti": str(time.time_ns())}
+        made = {name: v for name, v in (usual | claims).items() if v is not None}
         headers = {"typ": typ, "kid": self.kid}
-        return jwt.encode(usual | claims, self.key, "RS256", headers)
+        return jwt.encode(made, self.key, "RS256", headers)
 
 
 CLAIMS = {"require": ["iss", "aud", "exp", "iat", "sub", "client_id", "jti", "tenant"]}
@@ -100,6 +101,7 @@ def forgeries(issuer: Issuer, mine: str, victim: str) -> dict[str, str]:
         "tenant claim edited, signature kept": f"{head}.{body}.{signature}",
         "signed with a key of my own": other.sign(tenant=victim, **scope),
         "expired an hour ago": issuer.sign(tenant=victim, exp=now - 3600, **scope),
+        "without an expiry": issuer.sign(tenant=victim, exp=None, **scope),
         "issued for another audience": issuer.sign(
             tenant=victim, aud="https://other.example", **scope
         ),

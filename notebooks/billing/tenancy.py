@@ -1,7 +1,7 @@
 # ---
 # jupyter:
 #   qa:
-#     seconds: 10
+#     seconds: 15
 #     unchecked:
 #       router.yaml: the configuration of llm-d's router has no published schema; the notebook reads its policy
 # ---
@@ -57,7 +57,6 @@ attack_count, leaks = len(attacks), sum(attacks["trusting"] == "salaries")
 assert set(attacks["strict"]) == {401, 403, 404} and attack_count > leaks >= 9
 attacks.replace({"salaries": "leaked"})
 
-
 # %% name="rows"
 import pandas as pd
 
@@ -79,6 +78,63 @@ pd.Series(tries, name="rows").to_frame()
 # %% name="write-for-another" tags=["raises-exception"] raises="InsufficientPrivilege"
 with pool.tenant("acme") as db:
     db.execute("INSERT INTO document (tenant, title) VALUES ('blue', 'by acme')")
+
+# %% name="kubernetes"
+from audit import CONTROLS, audit, connects, manifests, turns
+
+tenants, bare = manifests("tenant.yaml"), manifests("bare.yaml")
+controls = pd.DataFrame({"bare.yaml": audit(bare), "tenant.yaml": audit(tenants)})
+assert not controls["bare.yaml"].any() and controls["tenant.yaml"].all()
+for i, manifest in enumerate(tenants):  # each part is needed
+    rest = audit(tenants[:i] + tenants[i + 1 :])
+    assert not all(rest.values()), manifest["kind"]
+assert connects(bare, "tenant-blue") and not connects(tenants, "tenant-blue")
+assert connects(tenants, "gateway")
+assert turns(*manifests("router.yaml")) == "program-aware-fairness"
+control_count = len(CONTROLS)
+assert control_count == len(controls) == 12
+controls.replace({True: "yes", False: "missing"})
+
+# %% name="session-setting"
+with pool.connection() as db:  # a request of acme
+    db.execute("SET app.tenant = 'acme'")
+with pool.connection() as db:  # a request of blue, on the other connection
+    db.execute("SET app.tenant = 'blue'")
+with pool.connection() as db:  # blue's next statement, on whichever connection is free
+    stray = {tenant for (tenant,) in db.execute("SELECT tenant FROM document")}
+assert stray == {"acme"}
+print(f"blue reads rows of {stray}")
+
+# %% name="lint"
+from pathlib import Path
+
+import planted
+
+superuser.execute(planted.MISTAKES)
+with pool.tenant("acme") as db:
+    through_view = db.execute("SELECT * FROM titles").rowcount
+assert through_view == visible(superuser) == 4  # blue's two as well
+superuser.execute(planted.BYPASS)
+faults = superuser.execute(lint := Path("lint.sql").read_text()).fetchall()
+planted_names = (
+    "share title_taken document_number share_document_fkey titles peek app share"
+)
+assert [name for name, _ in faults] == planted_names.split()
+pd.set_option("display.max_colwidth", None)
+pd.DataFrame(faults, columns=["object", "finding"]).set_index("object")
+
+# %% name="title-taken" tags=["raises-exception"] raises="UniqueViolation"
+with pool.tenant("acme") as db:
+    db.execute("INSERT INTO document (title) VALUES ('salaries')")
+
+# %% name="repaired"
+superuser.execute(planted.REPAIR)
+with pool.tenant("acme") as db:
+    db.execute("INSERT INTO document (title) VALUES ('salaries')")
+    own_titles = db.execute("SELECT * FROM titles").rowcount
+assert superuser.execute(lint).fetchall() == [] and own_titles == 3
+stack.stop()
+print(f"acme has a title that blue has; the view shows {own_titles} rows, all acme's")
 
 # %% name="prefix-cache"
 from math import prod
@@ -203,60 +259,3 @@ half_whole, half_parts = whole[HALF].max(), parts[HALF].min()
 assert premium > 0.03 and premium_parts > 0.4 and min(half_whole, half_parts) > 0.2
 most = 100 * whole.groupby(level=0).max().rename_axis("traffic of steady [×]")
 most.round(0).astype(int).rename_axis(columns="more than a silo [%]")
-
-# %% name="kubernetes"
-from audit import CONTROLS, audit, connects, manifests, turns
-
-tenants, bare = manifests("tenant.yaml"), manifests("bare.yaml")
-controls = pd.DataFrame({"bare.yaml": audit(bare), "tenant.yaml": audit(tenants)})
-assert not controls["bare.yaml"].any() and controls["tenant.yaml"].all()
-for i, manifest in enumerate(tenants):  # each part is needed
-    rest = audit(tenants[:i] + tenants[i + 1 :])
-    assert not all(rest.values()), manifest["kind"]
-assert connects(bare, "tenant-blue") and not connects(tenants, "tenant-blue")
-assert connects(tenants, "gateway")
-assert turns(*manifests("router.yaml")) == "program-aware-fairness"
-control_count = len(CONTROLS)
-assert control_count == len(controls) == 12
-controls.replace({True: "yes", False: "missing"})
-
-# %% name="session-setting"
-with pool.connection() as db:  # a request of acme
-    db.execute("SET app.tenant = 'acme'")
-with pool.connection() as db:  # a request of blue, on the other connection
-    db.execute("SET app.tenant = 'blue'")
-with pool.connection() as db:  # blue's next statement, on whichever connection is free
-    stray = {tenant for (tenant,) in db.execute("SELECT tenant FROM document")}
-assert stray == {"acme"}
-print(f"blue reads rows of {stray}")
-
-# %% name="lint"
-from pathlib import Path
-
-import planted
-
-superuser.execute(planted.MISTAKES)
-with pool.tenant("acme") as db:
-    through_view = db.execute("SELECT * FROM titles").rowcount
-assert through_view == visible(superuser) == 4  # blue's two as well
-superuser.execute(planted.BYPASS)
-faults = superuser.execute(lint := Path("lint.sql").read_text()).fetchall()
-planted_names = (
-    "share title_taken document_number share_document_fkey titles peek app share"
-)
-assert [name for name, _ in faults] == planted_names.split()
-pd.set_option("display.max_colwidth", None)
-pd.DataFrame(faults, columns=["object", "finding"]).set_index("object")
-
-# %% name="title-taken" tags=["raises-exception"] raises="UniqueViolation"
-with pool.tenant("acme") as db:
-    db.execute("INSERT INTO document (title) VALUES ('salaries')")
-
-# %% name="repaired"
-superuser.execute(planted.REPAIR)
-with pool.tenant("acme") as db:
-    db.execute("INSERT INTO document (title) VALUES ('salaries')")
-    own_titles = db.execute("SELECT * FROM titles").rowcount
-assert superuser.execute(lint).fetchall() == [] and own_titles == 3
-stack.stop()
-print(f"acme has a title that blue has; the view shows {own_titles} rows, all acme's")

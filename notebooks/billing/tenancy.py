@@ -246,7 +246,8 @@ others = fleet_cost(load.drop(columns="steady")) / 1e6
 rise = others / (fleet_dollars - steady_use) - 1  # for them, once steady has left
 assert rise > 0.2 and launch_fair > 5 * launch_use and utilisation < 0.4
 assert silo_dollars > 2 * fleet_dollars and steady_fair < steady_silo < steady_use
-(charges.assign(**{"own silo": silo}) / 1e6).round(0).T.rename_axis(columns="[$]")
+shown = (charges.assign(**{"own silo": silo}) / 1e6).round(0).astype(int)
+shown.T.rename_axis(columns="[$]")
 
 # %% name="who-leaves"
 from attribution import CAPACITY_US, worst_premiums

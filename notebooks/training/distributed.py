@@ -1,9 +1,3 @@
-# ---
-# jupyter:
-#   qa:
-#     seconds: 20
-# ---
-
 # %% [markdown]
 # # 如何做有效的分布式训练？ · How do you train a model across many devices?
 #
@@ -20,8 +14,8 @@ card = fact("h100_sxm.memory_gb")
 by_ranks = {n: [state_gb(stage, n) for stage in range(4)] for n in (64, 1024)}
 zero_0, zero_1, zero_2, zero_3 = by_ranks[64]
 floor_1, floor_2 = 4 * PARAMS / 1e9, 2 * PARAMS / 1e9  # what no number of GPUs divides
-assert zero_0 > 1100 and by_ranks[1024][1] > floor_1 > card
-assert by_ranks[1024][2] > floor_2 > card > 4 * zero_3
+assert zero_0 > 1100 and zero_1 > by_ranks[1024][1] > floor_1 > card
+assert zero_2 > by_ranks[1024][2] > floor_2 > card > 4 * zero_3
 
 # All that recomputing keeps: the inputs of layers, 2 of their 34 bytes.
 fsdp_gb = state_gb(3, 128) + activations_gb() * 2 / 34
@@ -41,13 +35,15 @@ sizes = {f"GB per GPU, {n} GPUs": gb for n, gb in by_ranks.items()}
 pd.DataFrame({"sharded": stages} | sizes).round(1).rename_axis("ZeRO stage")
 
 # %% name="communication"
-from costs import Fsdp, at_peak, dense, in_fp32, links, resting, sparse
+from costs import at_peak, dense, in_fp32, in_node, links, on_b200, resting, sparse
 
-threshold = [f.threshold for f in (dense, sparse, resting, in_fp32, at_peak)]
-fsdp_tokens, moe_tokens, resting_tokens, fp32_tokens, peak_tokens = threshold
-small_tokens = Fsdp(SMALL.parameters, SMALL.parameters, SMALL.layers).threshold
-assert round(fsdp_tokens) == round(small_tokens) == 1000 and 2400 < peak_tokens < 2500
-assert 1330 < fp32_tokens < 1340
+tokens = [f.threshold for f in (dense, sparse, resting, in_fp32)]
+fsdp_tokens, moe_tokens, resting_tokens, fp32_tokens = tokens
+peak_tokens, b200_tokens = at_peak.threshold, on_b200.threshold
+node_tokens = in_node.threshold
+assert round(fsdp_tokens) == 1000 and 2400 < peak_tokens < 2500
+assert 1330 < fp32_tokens < 1340 and 0.7 < node_tokens / fsdp_tokens < 0.8
+assert b200_tokens > 2.2 * peak_tokens
 assert 18 < moe_tokens / fsdp_tokens < 18.5 and resting_tokens < fsdp_tokens / 2
 # The schedule, layer by layer, agrees with the formula.
 assert dense.hidden(fsdp_tokens) > 0.98 and 0.49 < dense.hidden(fsdp_tokens / 2) < 0.51
@@ -72,6 +68,10 @@ least_of_bare, most_of_bare = (measured / bare).min(), (measured / bare).max()
 assert (
     0.015 < least_lost < most_lost < 0.03 and 0.2 < least_of_bare < most_of_bare < 0.55
 )
+# Pure data parallelism in the Ultra-Scale Playbook: tokens/s a GPU on 8, 128 and 256.
+on_8, on_128, on_256 = 40150, 26446, 15700
+ddp_128, ddp_256 = 1 - on_128 / on_8, 1 - on_256 / on_8
+assert 10 * most_lost < ddp_128 and 0.33 < ddp_128 < 0.35 and 0.6 < ddp_256
 (100 * losses).round(1).add_suffix(" [%]")
 
 # %% name="sweep-tokens" tags=["sweep"] flips="fsdp_tokens"
@@ -92,23 +92,22 @@ sweep.round(1)
 
 # %% name="limits"
 from costs import SUSTAINED
-from pace import bubble, straggler
+from pace import straggler
 
 widest_dp = (4 << 20) // TOKENS  # a batch of 4 Mi tokens, one sequence a GPU
-bubble_16, bubble_64, bubble_240 = (bubble(16, m) for m in (16, 64, 240))
-assert all(abs(bubble(16, m) - 15 / (m + 15)) < 1e-9 for m in (16, 64, 240))
-mtbf_1k, mtbf_16k = (
-    54 * 24 * 16384 / 419 / n for n in (1024, 16384)
-)  # hours, from Llama 3
+llama_tokens = (16 << 20) / 16384  # Llama 3 405B: a batch of 16 Mi on 16,384 GPUs
+bubble_16, bubble_64, bubble_240 = (15 / (m + 15) for m in (16, 64, 240))
+mtbf_16k = 54 * 24 / 419  # hours: Llama 3, 16,384 GPUs
+mtbf_1k = 16 * mtbf_16k
 save_minutes = 60 * (2 * (1 / 60) * mtbf_16k) ** 0.5  # Young, a checkpoint of 1 minute
-mixes = [
-    np.random.default_rng(s).lognormal(6, 1.2, 4096).clip(16, 8192) for s in range(5)
-]
+chance = [np.random.default_rng(seed) for seed in range(5)]
+mixes = [rng.lognormal(6, 1.2, 4096).clip(16, 8192) for rng in chance]
 dealt, packed = ([straggler(mix, pack) for mix in mixes] for pack in (False, True))
 dealt_least, dealt_most, packed_most = min(dealt), max(dealt), max(packed)
 assert 1.3 < dealt_least < dealt_most < 1.7 and packed_most < 1.01
 assert bubble_16 > 0.4 and bubble_240 < 0.07 < bubble_64 and widest_dp == 512
-assert 3 < mtbf_16k < mtbf_1k / 15 and 15 < save_minutes < 25
+assert fsdp_tokens < llama_tokens < peak_tokens / 2  # the lower end of the range
+assert 3 < mtbf_16k < 3.2 and 49 < mtbf_1k < 50 and 15 < save_minutes < 25
 # Hours of work lost at the default interval; recomputing adds a forward pass.
 step_seconds = 8 * PARAMS * TOKENS / SUSTAINED
 interval = fact("torchtitan_defaults.checkpoint_interval")
@@ -119,25 +118,17 @@ print(f"step: dealt {dealt_least:.2f} to {dealt_most:.2f}, packed {packed_most:.
 print(f"hours between interruptions: {mtbf_1k:.0f}, {mtbf_16k:.1f}")
 
 # %% name="experts"
-import splits
+from moe import experts_table
 
-experts = splits.experts_table()
+experts = experts_table()
 ranks = experts.index.to_numpy()
 assert np.allclose(experts["experts held"], 1 / ranks)
 bytes_2, bytes_4, bytes_8 = experts["bytes, skewed / mean"]
 busy_2, busy_4, busy_8 = busy = experts["tokens, skewed / mean"]
-assert (
-    abs(busy / (3 * ranks / (ranks + 2)) - 1) < 0.1
-).all()  # one expert 3 times as popular
+assert (abs(busy / (3 * ranks / (ranks + 2)) - 1) < 0.1).all()  # 3 times as popular
 assert abs(bytes_2 - 1) < 0.05 and bytes_4 > 1.2 and bytes_8 > bytes_4 + 0.1
 assert busy_2 > 1.4 and busy_4 > bytes_4 + 0.4 and busy_8 > bytes_8 + 0.4
 experts.round(2)
-
-# %% name="model-splits"
-split = splits.splits_table()
-assert (abs(split["parameters held x N"] - 1) < 0.02).all()
-assert (abs(split["activations sent"] / split["formula"] - 1) < 0.03).all()
-split.round(2)
 
 # %% name="ring-bytes"
 import replicas
@@ -145,22 +136,24 @@ import replicas
 ring = replicas.ring_table(2 << 20)
 ring_four, server_four, scatter_four = ring.loc[4]
 for n, (ring_n, server_n, scatter_n) in ring.iterrows():
-    assert (
-        abs(ring_n / (2 * (n - 1) / n) - 1) < 0.02
-        and abs(server_n / (n - 1) - 1) < 0.02
-    )
+    assert abs(ring_n / (2 * (n - 1) / n) - 1) < 0.02 > abs(server_n / (n - 1) - 1)
     assert abs(scatter_n / ring_n - 1) < 0.02
+assert [round(share, 1) for share in (ring_four, scatter_four, server_four)] == [
+    1.5,
+    1.5,
+    3,
+]
 ring.round(3)
 
 # %% name="step-bytes"
 step = replicas.step_table()
 sent = step["bytes / gradient"]
 assert (sent / step["formula, N=4"] - 1).abs().max() < 0.015
-step_ddp, step_naive, step_no_sync, step_fp16, step_fsdp, step_reshard = sent[:6]
-step_fsdp_4, step_last_sync, step_kept = sent[6:]
+step_ddp, step_naive, step_no_sync, step_fp16 = sent[:4]
+step_fsdp, step_fsdp_4, step_last_sync, step_kept = sent[4:]
 assert [round(share, 1) for share in (step_ddp, step_naive)] == [1.5, 6.0]
 assert step_no_sync < step_ddp + 0.01 and step_fp16 < 0.51 * step_ddp
-assert step_reshard - step_fsdp > 0.1 and step_fsdp_4 > 3.9 * step_fsdp
+assert 2.7 < step_fsdp < 2.95 and step_fsdp_4 > 3.9 * step_fsdp
 assert step_fsdp_4 - 4 > step_last_sync > 2 * step_kept and step_kept < step_fsdp
 step.round(2)
 
@@ -170,10 +163,8 @@ from replicas import far, off
 
 [[one]] = launch(1, replicas.train, {"method": "one process"})
 same = replicas.against_one(one)
-assert (
-    same["largest weight difference"].max() < 1e-9
-    and (same["between ranks"] == 0).all()
-)
+assert same["largest weight difference"].max() < 1e-9
+assert (same["between ranks"] == 0).all()
 held = same["state held x N"]
 assert np.allclose(held, [2, 2, 1, 4, 1], atol=0.01)  # FSDP holds 1/N, the others all
 first_loss, last_loss = one["losses"][0].item(), one["losses"][-1].item()

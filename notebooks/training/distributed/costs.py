@@ -50,7 +50,6 @@ class Fsdp:
     reduce_bytes: int = 2
     """Of one gradient on the wire."""
 
-    # --8<-- [start:schedule]
     def wire(self) -> float:
         """Seconds of a node's network: two gathers in BF16, one reduction."""
         return (2 + 2 + self.reduce_bytes) * self.moved / self.node
@@ -58,6 +57,7 @@ class Fsdp:
     def compute(self, tokens: float) -> float:
         return 6 * self.multiplied * tokens / self.flops
 
+    # --8<-- [start:schedule]
     def step(self, tokens: float) -> float:
         """Seconds of a micro-batch; the next layer is gathered while this one computes."""
         gather = 2 * self.moved / self.layers / self.node
@@ -89,6 +89,9 @@ sparse = Fsdp(TOTAL, ACTIVE, MOE.layers)
 resting = Fsdp(SHARED, ACTIVE, MOE.layers)  # its experts are not gathered
 in_fp32 = Fsdp(PARAMS, PARAMS, LLAMA.layers, reduce_bytes=4)  # torchtitan's reduction
 at_peak = Fsdp(PARAMS, PARAMS, LLAMA.layers, accelerator("h100_sxm").bf16_flops)
+on_b200 = Fsdp(PARAMS, PARAMS, LLAMA.layers, accelerator("b200").bf16_flops)  # at peak
+# In one node each GPU receives 7/8 of the weights over its own NVLink.
+in_node = Fsdp(PARAMS, PARAMS, LLAMA.layers, node=NVLINK * 8 / 7)
 
 
 def links() -> pd.DataFrame:

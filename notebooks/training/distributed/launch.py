@@ -10,6 +10,7 @@ from datetime import timedelta
 
 import psutil
 import torch
+import torch._dynamo  # once here, or every rank imports it for itself
 import torch.distributed as dist
 import torch.multiprocessing as mp
 

@@ -1,15 +1,6 @@
-"""What makes GPUs wait: bubbles of a pipeline, and unequal loads."""
+"""What makes GPUs wait for the slowest: unequal loads."""
 
 import numpy as np
-
-
-def bubble(stages: int, micro_batches: int) -> float:
-    """Share of the time that a stage idles, one unit of time a micro-batch and stage."""
-    done = np.zeros(stages)
-    for _ in range(micro_batches):
-        for stage in range(stages):
-            done[stage] = max(done[stage], done[stage - 1] if stage else 0) + 1
-    return 1 - micro_batches / done[-1]
 
 
 def straggler(lengths: np.ndarray, pack: bool) -> float:

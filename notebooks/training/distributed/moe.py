@@ -1,4 +1,4 @@
-"""Splitting the model itself: a layer (tensor), the stack of layers (pipeline), the experts."""
+"""Expert parallelism: each rank holds one expert, tokens travel to it."""
 
 import gc
 
@@ -7,71 +7,8 @@ import torch
 import torch.distributed as dist
 from launch import launch, traffic
 from torch import nn
-from torch.distributed.device_mesh import init_device_mesh
-from torch.distributed.pipelining import PipelineStage, ScheduleGPipe
-from torch.distributed.tensor.parallel import (
-    ColwiseParallel,
-    RowwiseParallel,
-    parallelize_module,
-)
 
 TOKENS, WIDTH = 512, 128
-
-
-def mlp() -> nn.Sequential:
-    return nn.Sequential(
-        nn.Linear(WIDTH, 4 * WIDTH), nn.GELU(), nn.Linear(4 * WIDTH, WIDTH)
-    )
-
-
-def tensor_parallel(rank: int, world: int) -> dict:
-    """First matrix split by columns, second by rows: one all-reduce on the way out."""
-    model, x = mlp(), torch.randn(TOKENS, WIDTH)
-    expected, out = model(x).detach(), []
-    total = sum(p.numel() for p in model.parameters())
-    parallelize_module(
-        model,
-        init_device_mesh("cpu", (world,)),
-        {"0": ColwiseParallel(), "2": RowwiseParallel()},
-    )
-    model(x)
-    sent = traffic(lambda: out.append(model(x)))
-    held = sum(p.to_local().numel() for p in model.parameters())
-    return {
-        "error": (out[0] - expected).abs().max().item(),
-        "held": held / total,
-        "sent": sent,
-    }
-
-
-def pipeline(rank: int, world: int, micro_batches: int) -> dict:
-    """Each rank holds one block; activations travel forward, their gradients back."""
-    blocks, seen = [mlp() for _ in range(world)], []
-    x, y = torch.randn(2, TOKENS, WIDTH)
-    loss = nn.MSELoss()
-    loss(nn.Sequential(*blocks)(x), y).backward()
-    expected = [p.grad.clone() for p in blocks[rank].parameters()]
-    blocks[rank].register_forward_hook(lambda *_: seen.append(1))
-    stage = PipelineStage(blocks[rank], rank, world, torch.device("cpu"))
-    schedule = ScheduleGPipe(stage, micro_batches, loss)
-
-    def step() -> None:
-        blocks[rank].zero_grad()
-        schedule.step(
-            *((x,) if rank == 0 else ()), **({"target": y} if rank == world - 1 else {})
-        )
-
-    step()
-    seen.clear()
-    sent = traffic(step)
-    error = max(
-        (p.grad - g).abs().max().item()
-        for p, g in zip(blocks[rank].parameters(), expected)
-    )
-    held = sum(p.numel() for p in blocks[rank].parameters()) / sum(
-        p.numel() for b in blocks for p in b.parameters()
-    )
-    return {"error": error, "held": held, "sent": sent, "forwards": len(seen)}
 
 
 def expert(number: int) -> nn.Linear:
@@ -146,21 +83,3 @@ def experts_table(skew: float = 2.0) -> pd.DataFrame:
             "tokens, even / mean": even["tokens"].max() / even["tokens"].mean(),
         }
     return pd.DataFrame(table).T.rename_axis("ranks N")
-
-
-def splits_table() -> pd.DataFrame:
-    """What each rank holds, and rank 0 sends, in activations of the batch."""
-    table = {}
-    for n in (2, 4):
-        for name, work, case, formula in (
-            ("tensor, forward", tensor_parallel, {}, 2 * (n - 1) / n),
-            ("pipeline, 4 micro-batches", pipeline, {"micro_batches": 4}, 1),
-        ):
-            [ranks] = launch(n, work, case)
-            assert all(rank["error"] < 1e-4 for rank in ranks), "not the unsplit model"
-            forwards = {rank.get("forwards") for rank in ranks}
-            assert forwards == {case.get("micro_batches")}, "one a micro-batch"
-            sent = ranks[0]["sent"] / (TOKENS * WIDTH * 4)
-            table[f"{name}, {n} ranks"] = [n * ranks[0]["held"], sent, formula]
-    columns = ["parameters held x N", "activations sent", "formula"]
-    return pd.DataFrame(table, index=columns).T

@@ -111,7 +111,7 @@ def train(
     lr: float = 3e-3,
     ragged: bool = False,
     count_all: bool = True,
-    steps: int = 6,
+    steps: int = 4,
     dtype: torch.dtype = torch.float64,
 ) -> dict:
     model = TinyLM().to(dtype)

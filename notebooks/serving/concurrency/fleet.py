@@ -31,7 +31,6 @@ class Request:
     done: float = math.inf
 
 
-# --8<-- [start:engine]
 @dataclass
 class Replica:
     cost: Cost
@@ -67,8 +66,6 @@ class Replica:
                 request.done = self.now
         self.running = [r for r in self.running if r.done == math.inf]
 
-    # --8<-- [end:engine]
-
     def load(self) -> int:
         return len(self.waiting) + len(self.running)
 
@@ -80,6 +77,7 @@ class Replica:
 
 MEAN_PROMPT, MEAN_OUTPUT = 40, 30  # tokens
 WARM_UP = 100  # requests dropped
+SEEDS = range(5)
 
 
 def capacity(cost: Cost, seats: int) -> float:
@@ -99,15 +97,15 @@ def poisson(per_ms: float, seed: int, count: int = 600) -> list[Request]:
 
 def overload(
     cost: Cost, seats: int, load: float, limit: float, deadline_ms: float
-) -> pd.DataFrame:
-    """One replica, five seeds: goodput as a share of capacity, and the share refused."""
-    per_ms, rows = capacity(cost, seats), []
-    for seed in range(5):
+) -> pd.Series:
+    """One replica, five seeds: goodput as a share of capacity."""
+    per_ms, shares = capacity(cost, seats), []
+    for seed in SEEDS:
         log = simulate(poisson(load * per_ms, seed), [Replica(cost, seats)], min, limit)
         offered = (log["at"].max() - log["at"].min()) * per_ms
         in_time = (log["first"] <= deadline_ms).sum()
-        rows.append((in_time / offered, log.refused.mean()))
-    return pd.DataFrame(rows, columns=["goodput", "refused"])
+        shares.append(in_time / offered)
+    return pd.Series(shares)
 
 
 def simulate(requests, replicas, pick, limit=math.inf, refresh=1) -> pd.DataFrame:
@@ -134,26 +132,30 @@ def simulate(requests, replicas, pick, limit=math.inf, refresh=1) -> pd.DataFram
     return pd.DataFrame(columns | {"refused": refused})[WARM_UP:]
 
 
-def finished(cost: Cost, seats: int, kv_tokens: int, seed: int) -> tuple[float, float]:
-    """At 1.2 times what eight seats sustain: answers as a share of that, and tokens
-    recomputed per token of a request."""
-    per_ms = capacity(cost, 8)
-    requests = poisson(1.2 * per_ms, seed)
-    replica = Replica(cost, seats, kv_tokens)
-    log = simulate(requests, [replica], min, limit=40)
-    tokens = sum(r.prompt + r.made for r in requests)
-    answered = (log.done < math.inf).sum() / (replica.now - log["at"].min())
-    return answered / per_ms, replica.recomputed / tokens
+def finished(cost: Cost, seats: int, kv_tokens: int) -> pd.DataFrame:
+    """At 1.2 times what eight seats sustain, by seed: answers as a share of that, and
+    tokens recomputed per token of a request."""
+    per_ms, rows = capacity(cost, 8), []
+    for seed in SEEDS:
+        requests = poisson(1.2 * per_ms, seed)
+        replica = Replica(cost, seats, kv_tokens)
+        log = simulate(requests, [replica], min, limit=40)
+        tokens = sum(r.prompt + r.made for r in requests)
+        answered = (log.done < math.inf).sum() / (replica.now - log["at"].min())
+        rows.append((answered / per_ms, replica.recomputed / tokens))
+    columns = ["answered [share of capacity]", "recomputed [per request token]"]
+    return pd.DataFrame(rows, columns=columns)
 
 
-def late_share(
-    cost, seats: int, policy, refresh: int, seed: int, slowdown: int
-) -> float:
-    """Of eight replicas the first is slower: first tokens later than eight service times."""
-    routing.dice.seed(seed)
+def late_shares(cost, seats: int, policy, refresh: int, slowdown: int) -> list[float]:
+    """Of eight replicas the first is slower: first tokens later than eight service times,
+    by seed."""
     per_ms, slowdowns = capacity(cost, seats), [slowdown] + [1] * 7
-    replicas = [Replica(cost, seats, slowdown=s) for s in slowdowns]
-    sustained = per_ms * sum(1 / s for s in slowdowns)
-    requests = poisson(0.7 * sustained, seed, count=800)
-    log = simulate(requests, replicas, policy, refresh=refresh)
-    return (log["first"] > 8 / per_ms).mean()
+    sustained, shares = per_ms * sum(1 / s for s in slowdowns), []
+    for seed in SEEDS:
+        routing.dice.seed(seed)
+        replicas = [Replica(cost, seats, slowdown=s) for s in slowdowns]
+        requests = poisson(0.7 * sustained, seed, count=800)
+        log = simulate(requests, replicas, policy, refresh=refresh)
+        shares.append((log["first"] > 8 / per_ms).mean())
+    return shares

@@ -11,7 +11,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import httpx
-import numpy as np
 import pandas as pd
 import uvicorn
 from fastapi import FastAPI, HTTPException, Request
@@ -29,18 +28,16 @@ class Call(BaseModel):
     deadline: int | None = None  # tokens from now
 
 
-# --8<-- [start:admit]
 class Gateway:
     def __init__(self, engine: str, seats: int, max_backlog=math.inf, quota=None):
         self.engine, self.free = engine, seats
         self.max_backlog, self.quota = max_backlog, quota
         self.made = self.backlog = 0  # tokens made; tokens promised and not yet made
         self.waiting, self.arrivals = [], itertools.count()
-        self.order, self.ended = (
-            [],
-            [],
-        )  # who began; the clock when each answer was ready
+        self.order = []  # who began
+        self.ended = []  # the clock when each answer was ready
 
+    # --8<-- [start:admit]
     def admit(self, call: Call) -> None:
         excess = self.backlog + call.tokens - self.max_backlog
         if excess > 0:  # the server's state, first: nobody's quota pays for it
@@ -48,6 +45,8 @@ class Gateway:
         if self.quota and (wait_s := self.quota.take(call)):  # the caller's doing
             raise refusal(429, "over your quota", wait_s)
         self.backlog += call.tokens
+
+    # --8<-- [end:admit]
 
     async def seat(self, priority: int) -> None:
         if self.free:
@@ -62,8 +61,6 @@ class Gateway:
             heapq.heappop(self.waiting)[2].set_result(None)
         else:
             self.free += 1
-
-    # --8<-- [end:admit]
 
     async def start(self, call: Call, request: Request) -> None:
         """Wait for a seat; nobody is served who has left, or whose deadline has passed."""
@@ -108,7 +105,6 @@ def refusal(status: int, reason: str, wait_s: float) -> HTTPException:
     return HTTPException(status, reason, {"Retry-After": str(math.ceil(wait_s))})
 
 
-# --8<-- [start:quota]
 class Quota:
     """Token buckets, one a tenant: take, or say how many seconds to wait."""
 
@@ -124,9 +120,6 @@ class Quota:
         short = max(0, cost - level)
         self.levels[call.tenant] = (level if short else level - cost, now)
         return short / self.per_s
-
-
-# --8<-- [end:quota]
 
 
 @asynccontextmanager
@@ -186,17 +179,22 @@ async def in_turn(gateway: Gateway, calls: list[dict]) -> list[str]:
     return gateway.order
 
 
-async def answers(engine, count: int, tokens: int, call: dict, **settings):
-    """The clock at each answer, and how many were refused."""
-    gateway = Gateway(engine.address, seats=4, **settings)
-    statuses = await burst(gateway, count, call | {"tokens": tokens})
-    assert set(statuses) <= {200, 503} and gateway.made == tokens * statuses.count(200)
-    return gateway.ended, statuses.count(503)
-
-
-def judge(deadline: int, ended: list[int], refused: int) -> np.ndarray:
-    in_time = sum(made <= deadline for made in ended)
-    return np.array([in_time, len(ended) - in_time, refused])
+async def admissions(engine, count: int, tokens: int, deadline: int) -> pd.DataFrame:
+    """What becomes of the same burst under three kinds of admission."""
+    kinds = {
+        "no limit": ({}, math.inf),
+        "expired are dropped": ({"deadline": deadline}, math.inf),
+        "refused on arrival": ({}, deadline),
+    }
+    rows = {}
+    for name, (call, max_backlog) in kinds.items():
+        gateway = Gateway(engine.address, seats=4, max_backlog=max_backlog)
+        statuses = await burst(gateway, count, call | {"tokens": tokens})
+        assert set(statuses) <= {200, 503}
+        assert gateway.made == tokens * statuses.count(200)
+        in_time = sum(made <= deadline for made in gateway.ended)
+        rows[name] = in_time, len(gateway.ended) - in_time, statuses.count(503)
+    return pd.DataFrame(rows, index=["in time", "late", "refused (503)"]).T
 
 
 async def batch_ahead(engine, interactive: int) -> int:

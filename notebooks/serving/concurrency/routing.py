@@ -13,11 +13,11 @@ import httpx
 dice, turn = random.Random(0), itertools.count()
 
 
-# --8<-- [start:policies]
 def round_robin(load: dict[int, int], **_) -> int:
     return list(load)[next(turn) % len(load)]
 
 
+# --8<-- [start:policies]
 def least_outstanding(load: dict[int, int], **_) -> int:
     # Ties are broken at random, or replica 0 gets them all.
     return min(load, key=lambda i: (load[i], dice.random()))
@@ -37,11 +37,11 @@ def prefix_affinity(load: dict[int, int], prefix: str, bound=math.inf) -> int:
     return next(i for i in sorted(load, key=rank) if load[i] < ceiling)
 
 
+# --8<-- [end:policies]
+
+
 def bounded_affinity(load: dict[int, int], prefix: str) -> int:
     return prefix_affinity(load, prefix, bound=1.5)
-
-
-# --8<-- [end:policies]
 
 
 @dataclass
@@ -82,7 +82,7 @@ class Balancer:
     async def send(self, prompt: str, tokens: int) -> tuple[int, dict | None]:
         """The replica, and what the engine says of its answer, or nothing."""
         usable = {i: n for i, n in self.load.items() if self.breakers[i].ready()}
-        i = self.pick(usable, prefix=prompt[:20])
+        i = self.pick(usable, prefix=prompt[:9])
         self.breakers[i].started()
         self.load[i] += 1
         self.peak = max(self.peak, self.load[i])
@@ -112,25 +112,27 @@ class Balancer:
 
 
 async def cached(engines: list, policy) -> float:
-    """The share of prompt tokens after the first turn that come from the engines' caches."""
+    """The share of the second turn's prompt tokens that come from the engines' caches."""
     dice.seed(0)
-    balancer, hits, total = Balancer(engines, policy), 0, 0
-    for turn in range(2):
-        # The second turn comes in another order, or chance would repeat itself.
-        ids = sorted(range(12), key=lambda i: i * (1 if turn == 0 else 5) % 12)
-        talks = [f"{chr(65 + i)} {policy.__name__} " + f"word{i} " * 4 for i in ids]
-        prompts = [talk + "go on " * turn for talk in talks]
-        for _, timings in await balancer.closed_loop(prompts, 1, workers=3):
-            hits += timings["cache_n"] * (turn > 0)
-            total += (timings["cache_n"] + timings["prompt_n"]) * (turn > 0)
-    return hits / total
+    balancer, talks = Balancer(engines, policy), range(9)
+    # Conversations start with different tokens, so each keeps its slot and its KV.
+    first = 65 if policy is least_outstanding else 97
+    history = [f"{chr(first + i)} once upon a time" for i in talks]
+    await balancer.closed_loop(history, 1, workers=3)
+    # The second turn comes in another order, or chance would repeat itself.
+    order = sorted(talks, key=lambda i: i * 5 % 9)
+    turns = [history[i] + " and then" for i in order]
+    timings = [t for _, t in await balancer.closed_loop(turns, 1, workers=3)]
+    hits = sum(t["cache_n"] for t in timings)
+    return hits / (hits + sum(t["prompt_n"] for t in timings))
 
 
 async def peak(engines: list, policy) -> int:
-    """All share one system prompt, six at a time: the most at one engine at once."""
+    """Six with one system prompt at the same time: the most at one engine."""
     balancer = Balancer(engines, policy)
-    prompts = [f"The same system prompt, then question {i}" for i in range(12)]
-    await balancer.closed_loop(prompts, 1, workers=6)
+    await balancer.closed_loop(
+        [f"One system prompt {i}" for i in range(6)], 1, workers=6
+    )
     return balancer.peak
 
 

@@ -1,7 +1,7 @@
 # ---
 # jupyter:
 #   qa:
-#     seconds: 30
+#     seconds: 12
 # ---
 
 # %% [markdown]
@@ -40,11 +40,10 @@ ms = {f: {w: step(*work[w], *formats[f]) for w in work} for f in formats}
 times = pd.DataFrame(ms)
 speed_one, speed_many, speed_prefill = times["BF16"] / times["W4A16"]
 _, speed_kv, _ = times["BF16"] / times["W4A16, FP8 cache"]
-fp8_one, fp8_many, fp8_prefill = times["BF16"] / times["FP8"]
+fp8_one, _, fp8_prefill = times["BF16"] / times["FP8"]
 weights_gb, cache_gb = 2 * llama.parameters / 1e9, 64 * 4096 * llama.kv_bytes() / 1e9
-assert 3 < speed_one < 3.5 and 1.8 < fp8_one < 1.9 and fp8_many < speed_many < 1.3
-assert speed_prefill == 1 and 1.9 < fp8_prefill < 2 < speed_kv
-assert cache_gb > 2 * weights_gb
+assert 3 < speed_one < 3.5 and 1.8 < fp8_one < 1.9 and cache_gb > 2 * weights_gb
+assert speed_prefill == 1 and 1.9 < fp8_prefill < 2 < speed_kv and speed_many < 1.3
 times.T.rename_axis("ms a step").round(2)
 
 # %% name="sizes"
@@ -56,6 +55,7 @@ weights = (weights * quantised + 2 * (big.parameters - quantised)) / 1e9
 cache = (usable - weights).clip(lower=0) * 1e9 / big.kv_bytes()
 (gb_bf16, gb_fp8, gb_int4), (room_bf16, room_fp8, room_int4) = weights, cache
 cache_70b = big.kv_bytes() / 1024
+assert gb_bf16 > 80 > usable > gb_fp8 > 72 and 39 < gb_int4 < 40 and cache_70b == 320
 assert room_bf16 == 0 < room_fp8 < 4096 and 100_000 < room_int4 < 110_000
 pd.DataFrame({"weights [GB]": weights.round(1), "cache [tokens]": cache.round(-2)})
 
@@ -97,8 +97,7 @@ tokens = torch.randn(64, 576, generator=draw)
 zeroed = shorter.smallest_to_zero(ffn, 0.9)
 forms = {"dense": ffn, "90% zeros": zeroed, "1/4 of the rows": ffn[::4].contiguous()}
 _, zeros_time, rows_time = relative = shorter.relative_times(tokens, forms)
-zeros = (zeroed == 0).float().mean().item()
-assert 0.7 < zeros_time and rows_time < 0.6 and abs(zeros - 0.9) < 0.01
+assert 0.7 < zeros_time and rows_time < 0.6 and (zeroed == 0).float().mean() > 0.89
 relative.to_frame("time [x dense]").round(2)
 
 # %% name="original"
@@ -116,12 +115,11 @@ with quantize.watched(linears) as seen:
 peaks = [x.abs().amax(0) for x in seen.values()]  # of each input channel
 outliers = pd.Series([(p.max() / p.median()).item() for p in peaks])
 calibration = excerpts(tokenizer, "customization types specialnames", 256, 352)
-with quantize.watched(chosen) as samples, shorter.without(model, 13, 30):
+with quantize.watched(chosen) as samples:
     states = quantize.hidden_states(model, calibration)
-outlier, typical = outliers.max(), outliers.median()
+typical, outlier = summary = outliers.agg(["median", "max"])
 assert outlier > 50 * typical > 200
-worst = pd.Series({"median layer": typical, "worst layer": outlier})
-worst.to_frame("largest over median channel").round()
+summary.to_frame("largest over median channel").round()
 
 # %% name="kv-cache"
 in_32s = partial(quantize.in_groups, group=32)
@@ -133,10 +131,11 @@ kinds = {
 }
 caches = {name: kv_cache.RoundedCache(*kinds[name]) for name in kinds}
 eight, values, keys = (judge(name, cache=caches[name]) for name in kinds)
-assert (0.001 < eight).all() and (2 * eight < values).all()
-assert (3 * values < keys).all()
-kv8, values4, keys4 = (kl.mean().item() for kl in (eight, values, keys))
-judge.table(list(kinds)).round(4)
+assert (2 * eight < values).all() and (3 * values < keys).all()
+table = judge.table(list(kinds))
+kv8, values4, keys4 = table["KL [nats]"]
+assert 0.004 < kv8 < 0.006 and values4 < 0.02 and 0.07 < keys4
+table.round(4)
 
 # %% name="eight-bits"
 per_tensor = partial(quantize.to_int, bits=8)
@@ -149,12 +148,11 @@ for name, change in inputs.items():
     with quantize.fed(linears, change):
         judge(name)
 tensor, token, fp8_inputs = (judge.rows[name]["KL [nats]"] for name in inputs)
-assert (0.005 < fp8_inputs).all() and (fp8_inputs < token).all()
-assert (10 * token < tensor).all()
+assert (fp8_inputs < token).all() and (10 * token < tensor).all()
 table = judge.table(["original", *inputs])
-ppl, ppl_tensor, ppl_token, ppl_fp8 = table["perplexity"]
+ppl, ppl_tensor, *_ = table["perplexity"]
 _, int8_tensor, int8_token, fp8_tensor = table["KL [nats]"]
-assert ppl_tensor > 1.3 * ppl and max(ppl_token, ppl_fp8) < 1.1 * ppl
+assert ppl_tensor > 1.3 * ppl and 0.01 < fp8_tensor < int8_token < int8_tensor / 10
 table.round(4)
 
 # %% name="three-bits"
@@ -168,35 +166,37 @@ for name, rounded in candidates.items():
     with quantize.replaced(chosen, rounded):
         judge(name)
 nearest, gptq = (judge.rows[name]["KL [nats]"] for name in candidates)
-kl_nearest, kl_gptq = nearest.mean().item(), gptq.mean().item()
 error_nearest, error_gptq = errors.values()
-assert error_gptq > 1.1 * error_nearest > 0.1  # farther from the weights,
-assert (0.005 < gptq).all() and (gptq < 0.8 * nearest).all()  # nearer to the model
+assert error_gptq > 1.1 * error_nearest > 0.1  # farther from the weights
 table = judge.table(list(candidates)).drop(columns="perplexity")
+kl_nearest, kl_gptq = table["KL [nats]"]
+assert (gptq < 0.8 * nearest).all() and 0.01 < kl_gptq < 0.02 < kl_nearest < 0.05
 table.assign(**{"weight error": errors}).round(4)
 
 # %% name="prune"
-FIRST, GONE = 4, 3  # a tenth of the 30 layers
-matrix = shorter.fit(states[FIRST], states[FIRST + GONE])
-with shorter.without(model, FIRST, FIRST + GONE):
-    removed = judge("3 layers removed")
-with shorter.without(model, FIRST, FIRST + GONE, shorter.Bridge(matrix)):
-    fitted = judge("and a matrix distilled")
+rows = {}
+for first, end in [(4, 7), (13, 16), (22, 25), (26, 29)]:  # of 30 layers
+    matrix = shorter.fit(states[first], states[end])
+    with shorter.without(model, first, end):
+        removed = judge("removed")
+    with shorter.without(model, first, end, shorter.Bridge(matrix)):
+        fitted = judge("fitted")
+    assert (fitted < 0.85 * removed).all()
+    rows[f"layers {first + 1} to {end}"] = removed.mean().item(), fitted.mean().item()
+table = pd.DataFrame(rows, ["KL, removed [nats]", "KL, with a matrix [nats]"]).T
+(gone_least, fitted_least), (gone_most, fitted_most) = table.min(), table.max()
 with quantize.changed(linears, partial(shorter.smallest_to_zero, share=0.1)):
     share = (linears[0].weight == 0).float().mean().item()
-    zeroed = judge("10% of weights zero")
-assert abs(share - 0.1) < 0.02 and (0.02 < zeroed).all()
-assert (fitted < 0.8 * removed).all() and (zeroed < removed / 3).all()
-table = judge.table(list(judge.rows)[-3:])
-kl_removed, kl_fitted, kl_zeros = table["KL [nats]"]
-ppl_zeros, same_zeros = table[["perplexity", "same top token"]].iloc[-1]
+    judge("zeroed")
+ppl_zeros, kl_zeros, same_zeros = judge.table(["zeroed"]).iloc[0]
+assert gone_most > 10 * gone_least > 3 and fitted_most < 0.6 < 3 * fitted_least
+assert abs(share - 0.1) < 0.02 and 0.02 < kl_zeros < fitted_least / 2
 assert abs(ppl_zeros / ppl - 1) < 0.1 and same_zeros < 0.9
-table.round(4)
+table.round(2)
 
 # %% name="cache-bytes"
 NUMBERS = 30 * 2 * 3 * 64  # layers, keys and values, KV heads, width of a head
 saved = kv_cache.bytes_per_token("Q8_0", "Q4_0", "Keys and values, " * 16)
-mixed_bits = 8 * saved / NUMBERS
+mixed_bits = round(8 * saved / NUMBERS, 2)
 assert abs(mixed_bits - (8.5 + 4.5) / 2) < 0.1  # each 32 share a scale of 16 bits
-compared = pd.Series({"f16": 16, "q8_0 keys, q4_0 values": mixed_bits})
-compared.to_frame("bits a number").round(2)
+pd.DataFrame({"bits a number": {"f16": 16, "q8_0 keys, q4_0 values": mixed_bits}})

@@ -42,7 +42,7 @@ speed_one, speed_many, speed_prefill = times["BF16"] / times["W4A16"]
 _, speed_kv, _ = times["BF16"] / times["W4A16, FP8 cache"]
 fp8_one, _, fp8_prefill = times["BF16"] / times["FP8"]
 weights_gb, cache_gb = 2 * llama.parameters / 1e9, 64 * 4096 * llama.kv_bytes() / 1e9
-assert 3 < speed_one < 3.5 and 1.8 < fp8_one < 1.9 and cache_gb > 2 * weights_gb
+assert 3 < speed_one < 3.5 and 1.8 < fp8_one < 1.9 and 2 * weights_gb < cache_gb < 35
 assert speed_prefill == 1 and 1.9 < fp8_prefill < 2 < speed_kv and speed_many < 1.3
 times.T.rename_axis("ms a step").round(2)
 
@@ -191,7 +191,7 @@ with quantize.changed(linears, partial(shorter.smallest_to_zero, share=0.1)):
 ppl_zeros, kl_zeros, same_zeros = judge.table(["zeroed"]).iloc[0]
 assert gone_most > 10 * gone_least > 3 and fitted_most < 0.6 < 3 * fitted_least
 assert abs(share - 0.1) < 0.02 and 0.02 < kl_zeros < fitted_least / 2
-assert abs(ppl_zeros / ppl - 1) < 0.1 and same_zeros < 0.9
+assert abs(ppl_zeros / ppl - 1) < 0.1 and 0.7 < same_zeros < 0.9
 table.round(2)
 
 # %% name="cache-bytes"

@@ -87,6 +87,7 @@ def damage(stored: bytes, context: bytes) -> dict[str, tuple[bytes, bytes]]:
         "last chunk cut off": (header + b"".join(pieces[:-1]), context),
         "two chunks exchanged": (exchanged, context),
         "passed off as version 3": (stored, context.replace(b"/2/", b"/3/")),
+        "passed off as draft-1b": (stored, context.replace(b"chat-7b", b"draft-1b")),
     }
 
 

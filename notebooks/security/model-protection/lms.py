@@ -38,14 +38,13 @@ def network(tokens: int, seed: int) -> nn.Sequential:
     torch.manual_seed(seed)
     embed = nn.Embedding(tokens + 1, WIDTH)
     middle = nn.Linear(CONTEXT * WIDTH, WIDTH), nn.Tanh()
-    return nn.Sequential(embed, nn.Flatten(), *middle, nn.Linear(WIDTH, tokens))
+    head = nn.Linear(WIDTH, tokens, bias=False)
+    return nn.Sequential(embed, nn.Flatten(), *middle, head)
 
 
-def train(
-    model: nn.Module, x: torch.Tensor, target: torch.Tensor, seed: int
-) -> nn.Module:
+def train(x: torch.Tensor, target: torch.Tensor, tokens: int, seed: int) -> nn.Module:
     """`target` holds tokens, or the probabilities that another model gives them."""
-    draw = torch.Generator().manual_seed(seed)
+    model, draw = network(tokens, seed), torch.Generator().manual_seed(seed)
     adam = torch.optim.Adam(model.parameters(), lr=5e-3)
     for _ in range(60):
         batch = torch.randint(len(x), (128,), generator=draw)
@@ -55,26 +54,20 @@ def train(
     return model.requires_grad_(False)
 
 
-def control(texts: torch.Tensor, seed: int) -> torch.Tensor:
-    """What a model says of a text's beginning, after learning from the rest."""
+def control(texts: torch.Tensor, tokens: int, seed: int) -> nn.Module:
+    """A model that has learnt from texts of its own."""
     x, y = contexts(texts)
-    unknown = int(texts.max())
-    x, y = x[y < unknown], y[y < unknown]
-    return train(network(unknown, seed), x[300:], y[300:], seed)(x[:300])
+    return train(x[y < tokens], y[y < tokens], tokens, seed)
 
 
-def student(texts: torch.Tensor, teacher: torch.Tensor) -> torch.Tensor:
-    """What a model says of the last four texts, after learning all that a teacher says of the
-    others."""
-    x, held_out = (contexts(t)[0] for t in (texts[:-4], texts[-4:]))
-    soft = teacher[:-4, CONTEXT:].softmax(-1).flatten(0, 1)
-    return train(network(soft.shape[1], seed=9), x, soft, seed=9)(held_out)
+def student(texts: torch.Tensor, teacher: torch.Tensor, seed: int) -> nn.Module:
+    """A model that has learnt all that a teacher says of the texts."""
+    return train(texts, teacher.softmax(-1), teacher.shape[1], seed)
 
 
-def space(answers: torch.Tensor) -> np.ndarray:
-    """The directions in which a model of this WIDTH answers."""
-    centred = answers - answers.mean(1, keepdim=True)
-    return torch.linalg.svd(centred, full_matrices=False).Vh[:WIDTH].T.numpy()
+def space(head: torch.Tensor) -> np.ndarray:
+    """The directions in which a model with this output layer can answer."""
+    return np.linalg.qr((head - head.mean(0)).numpy())[0]
 
 
 def tune(

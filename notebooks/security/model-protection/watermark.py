@@ -38,18 +38,19 @@ def p_value(tokens: np.ndarray, key: ArrayLike, once: bool = True) -> np.ndarray
 
 @torch.no_grad()
 def write(
-    model, prompts: list[list[int]], key: int, temperatures: list[float], steps: int
+    model, prompts: list[list[int]], key: int, sampling: list[tuple], steps: int
 ) -> tuple[np.ndarray, np.ndarray, torch.Tensor]:
-    """Marked texts, one for each prompt; for each of their tokens the one that the model would
-    have drawn without the watermark; and the model's last hidden states."""
+    """Marked texts, one for each prompt and its (temperature, top-p); for each of their tokens
+    the one that the model would have drawn without the watermark; and its last hidden states."""
     ids, cache = torch.tensor(prompts), None
-    heat, context = torch.tensor(temperatures)[:, None], ids[:, -WIDTH:]
+    (heat, mass), context = torch.tensor(sampling).T[..., None], ids[:, -WIDTH:]
     drawn, states = [], []
     for _ in range(steps):
         answer = model.model(ids, cache=cache, use_cache=True)
         state, cache = answer.last_hidden_state[:, -1], answer.past_key_values
-        # First the temperature, then top-k, then the draw, as in the engines.
-        log_p, tokens = (model.lm_head(state) / heat).topk(TOP_K)
+        # Temperature, top-k, top-p, then the draw, as in the engines.
+        p, tokens = (model.lm_head(state) / heat).softmax(-1).topk(TOP_K)
+        log_p = torch.where(p.cumsum(-1) - p < mass, p.log(), -torch.inf)
         keyed = torch.tensor(uniform(key, context.numpy(), tokens.numpy()))
         # With Gumbel noise the argmax is a draw from the model's probabilities.
         draws = (log_p - (-u.log()).log() for u in (keyed, torch.rand_like(log_p)))

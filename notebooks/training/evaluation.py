@@ -1,7 +1,7 @@
 # ---
 # jupyter:
 #   qa:
-#     seconds: 30
+#     seconds: 15
 # ---
 
 # %% [markdown]
@@ -106,30 +106,33 @@ print(f"PR AUC of the trees: training set {train_pr:.2f}, test set {pr_auc[1]:.2
 # %% name="perplexity"
 import json
 
-from harness import nats, next_token
+from harness import loglikelihoods, nats
 from language_model import Engine, load_model, load_tokenizer
 
 tokenizer, model = load_tokenizer(), load_model()
 rows = {}
 for language, text in json.load(open("texts.json")).items():
     tokens, total = nats(model, tokenizer, text)
-    bits = total / np.log(2) / len(text.encode())
-    rows[language] = tokens, np.exp(total / tokens), bits
-by_text = pd.DataFrame(rows, index=["tokens", "perplexity", "bits per byte"]).T
-tokens_en, ppl_en, bits_en = by_text.loc["English"]
-tokens_zh, ppl_zh, bits_zh = by_text.loc["Chinese"]
-assert ppl_zh < 0.7 * ppl_en and 2 * bits_en < bits_zh < 3 * bits_en
-assert tokens_zh > 2 * tokens_en
-by_text.round(2)
+    bits = total / np.log(2)
+    rows[language] = tokens, np.exp(total / tokens), bits, bits / len(text.encode())
+columns = ["tokens", "perplexity", "bits", "bits per byte"]
+by_text = pd.DataFrame(rows, index=columns).T
+tokens_en, ppl_en, bits_en, per_byte_en = by_text.loc["English"]
+tokens_zh, ppl_zh, bits_zh, per_byte_zh = by_text.loc["Chinese"]
+assert ppl_zh < 0.7 * ppl_en and tokens_zh > 2 * tokens_en
+assert 1.5 * bits_en < bits_zh < 2.5 * bits_en
+assert 2 * per_byte_en < per_byte_zh < 3 * per_byte_en
+by_text.round(1)
 
 # %% name="judge"
 questions = json.load(open("questions.json"))
 rows = {}
 for name, (x, y) in {"A first": "AB", "B first": "BA"}.items():
     template = f"Question: {{}}\n{x}. {{}}\n{y}. {{}}\nAnswer:"
-    pairs = [(q, a, b) for q, (a, b, *_) in questions[:10]]
+    pairs = [(q, a, b) for q, (a, b, *_) in questions[:5]]
     both = [template.format(q, *p) for q, a, b in pairs for p in ((a, b), (b, a))]
-    of_x, of_y = next_token(model, tokenizer, both, [f" {x}", f" {y}"]).T
+    labels = [f" {x}", f" {y}"]
+    of_x, of_y = loglikelihoods(model, tokenizer, [(p, labels) for p in both]).T
     takes_first = (of_x > of_y).reshape(-1, 2)  # the right answer first, then second
     ahead, behind = takes_first[:, 0].mean(), 1 - takes_first[:, 1].mean()
     rows[name] = ahead, behind, np.mean(takes_first[:, 0] == takes_first[:, 1])
@@ -141,19 +144,25 @@ by_order.rename_axis("prompt").add_suffix(" [%]").round().astype(int)
 
 # %% name="generate"
 import httpx
-from arithmetic import EXAMPLES, answers, echo, most_probable, problems, voted
+from arithmetic import EXAMPLES, answers, echo, problems, voted
 
-SAMPLES, (asked, key) = 16, zip(*problems(20))
+SAMPLES, (asked, key) = 16, zip(*problems(16))
 with Engine(slots=SAMPLES) as engine, httpx.Client(base_url=engine.address) as http:
-    greedy = [answers(http, q, 1, seed=0, temperature=0)[0][0] for q in asked]
-    drawn = [answers(http, q, SAMPLES, i, temperature=1) for i, q in enumerate(asked)]
+    told = [
+        (
+            answers(http, q, 1, 0, temperature=0),
+            answers(http, q, SAMPLES, i, temperature=1),
+        )
+        for i, q in enumerate(asked)
+    ]
     echoed, control = (
         echo(http, EXAMPLES + asked[0] + key[0], on) for on in (True, False)
     )
-right = np.array([[text == a for text, _ in row] for row, a in zip(drawn, key)])
+greedy, drawn = [texts[0] for texts, _ in told], [samples for _, samples in told]
+right = np.array(drawn) == np.array(key)[:, None]
 sums, verdicts_drawn = len(asked), right.size
 assert verdicts_drawn == SAMPLES * sums and len(set(drawn[0])) > 5
-print(f"{asked[0]}{key[0]}: {[text for text, _ in drawn[0]]}")
+print(f"{asked[0]}{key[0]}: {drawn[0]}")
 
 # %% name="pass-at-k"
 from scipy.special import comb
@@ -170,23 +179,21 @@ pass_1, pass_16, all_16 = any_of[0], any_of[-1], all_of[-1]
 too_low = pass_16 - plugged_in[-1]
 assert np.allclose(by_k.loc[1], 100 * right.mean())
 assert pass_16 == 100 * right.any(axis=1).mean() and all_16 == 100 * right.all(1).mean()
-assert 3 < too_low < 5 and 2.5 * all_16 < pass_1 < 0.6 * pass_16
+assert 3 < too_low < 5 and 2 * all_16 < pass_1 < 0.6 * pass_16
 by_k.rename_axis("k").round(1)
 
 # %% name="best-of"
-majority, probable = ([pick(row) for row in drawn] for pick in (voted, most_probable))
-assert len({tuple(texts) for texts in (greedy, majority, probable)}) == 3
+majority = [voted(samples) for samples in drawn]
+assert greedy != majority  # not the same answers
 picks = {
     "one at random": right.mean(axis=1),
     "greedy": np.equal(greedy, key),
     "majority": np.equal(majority, key),
-    "most probable": np.equal(probable, key),
     "checker": right.any(axis=1),
 }
 by_pick = 100 * pd.DataFrame(picks).mean()
-at_random, by_greedy, by_vote, by_probability, by_checker = by_pick
-assert by_checker > 1.5 * max(by_greedy, by_vote, by_probability)
-assert at_random < by_greedy == by_vote == by_probability
+at_random, by_greedy, by_vote, by_checker = by_pick
+assert at_random < by_greedy == by_vote < by_checker - 15
 by_pick.rename_axis("picks the answer").to_frame("right [%]").round(1)
 
 # %% name="clusters"
@@ -206,21 +213,16 @@ assert "token_logprobs" not in logprobs  # the name under which lm-eval 0.4.13 l
 print(f"{prompt_tokens} tokens in the prompt, {len(entries)} log-probability")
 
 # %% name="multiple-choice"
-from harness import loglikelihoods
-
 verdicts = pd.DataFrame()
 for name, template in ("labelled", "Question: {}\nAnswer:"), ("bare", "{}"):
-    scores = [
-        loglikelihoods(model, tokenizer, template.format(q), [f" {c}" for c in choices])
-        for q, choices in questions
-    ]
+    put = [(template.format(q), [f" {c}" for c in choices]) for q, choices in questions]
+    scores = loglikelihoods(model, tokenizer, put)
     lengths = [[len(choice) for choice in choices] for _, choices in questions]
     # the first choice is the right one
     verdicts[f"{name}, acc"] = np.argmax(scores, axis=1) == 0
-    verdicts[f"{name}, acc_norm"] = np.argmax(np.divide(scores, lengths), axis=1) == 0
-last, (*_, wrong) = questions[-1]
-alone = loglikelihoods(model, tokenizer, last, [f" {wrong}"])
-assert np.allclose(scores[-1][3], alone, atol=1e-3)  # choices do not see each other
+    verdicts[f"{name}, acc_norm"] = np.argmax(scores / lengths, axis=1) == 0
+alone = loglikelihoods(model, tokenizer, [(put[-1][0], put[-1][1][3:])])
+assert np.allclose(scores[-1, 3], alone, atol=1e-3)  # no text sees another
 by_template = 100 * verdicts.mean()
 acc, acc_norm, bare_acc, bare_norm = by_template
 changed = int((verdicts["labelled, acc"] != verdicts["labelled, acc_norm"]).sum())

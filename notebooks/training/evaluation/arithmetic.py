@@ -18,22 +18,16 @@ def problems(count: int) -> list[tuple[str, str]]:
     return found
 
 
-def answers(http, problem: str, n: int, seed: int, **how) -> list[tuple[str, float]]:
-    """Texts of n samples, and how probable the model finds each, as a logarithm."""
-    asked = {"prompt": EXAMPLES + problem, "n": n, "n_predict": 2, "n_probs": 1}
-    sent = http.post("/completion", json=asked | AS_IT_IS | {"seed": seed} | how).json()
-    return [
-        (s["content"], sum(t["logprob"] for t in s["completion_probabilities"]))
-        for s in (sent if n > 1 else [sent])
-    ]
+def answers(http, problem: str, n: int, seed: int, temperature: float) -> list[str]:
+    """What the engine answers in n samples."""
+    asked = {"prompt": EXAMPLES + problem, "n": n, "n_predict": 2, "seed": seed}
+    asked |= AS_IT_IS | {"temperature": temperature}
+    sent = http.post("/completion", json=asked).json()
+    return [sample["content"] for sample in (sent if n > 1 else [sent])]
 
 
-def voted(samples: list[tuple[str, float]]) -> str:
-    return Counter(text for text, _ in samples).most_common(1)[0][0]
-
-
-def most_probable(samples: list[tuple[str, float]]) -> str:
-    return max(samples, key=lambda sample: sample[1])[0]
+def voted(samples: list[str]) -> str:
+    return Counter(samples).most_common(1)[0][0]
 
 
 def echo(http, prompt: str, on: bool) -> dict:

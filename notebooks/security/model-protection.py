@@ -236,7 +236,7 @@ assert len(log_p) == 1200 and size_full == width == 576
 assert set(largest) - set(found) == {("rounded to 0.1", 600), ("logits in bf16", 600)}
 assert gap_full > 200 and gap_fine > 5 and max(gap_coarse, gap_bf16) < 1.2
 assert min(more_coarse, more_bf16) > 1.5
-sizes.map("{:.3g}".format)
+sizes.map("{:,.1f}".format)
 
 # %% name="fingerprint"
 with Engine(slots=24) as engine:

@@ -1,11 +1,19 @@
 """A fleet of replicas in its busiest hour, and how many of them it takes."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import count
 
 import numpy as np
 import queueing
+from replica import Replica
 
 SPAN, WARM_UP = 3_600, 2_000  # seconds; requests that find the fleet still empty
+EVERY, LASTS = 300, 60  # seconds: one minute in five is a burst
+
+
+def fewest(enough: Callable[[int], bool]) -> int:
+    return next(n for n in count(1) if enough(n))
 
 
 @dataclass(frozen=True)
@@ -16,17 +24,26 @@ class Fleet:
     """Seconds that a mean answer holds a slot, as if all slots were always busy."""
     output: float
     rate: float
-    """Requests a second."""
+    """Requests a second, on average."""
     target: float
     """Seconds that 95% of requests may wait at most."""
+
+    @classmethod
+    def of(
+        cls, replica: Replica, prompt, output, token_seconds, rate, target
+    ) -> "Fleet":
+        slots = replica.slots(prompt, output, token_seconds)
+        seconds = replica.residence_seconds(slots, prompt, output)
+        return cls(slots, seconds, output, rate, target)
+
+    def burst_rate(self, factor: float) -> float:
+        return self.rate * factor * EVERY / (EVERY - LASTS + factor * LASTS)
 
     def traffic(self, seed: int, burst: float = 1) -> tuple[np.ndarray, np.ndarray]:
         """Arrivals, for one minute in five at `burst` times the rate of the other four; and the
         tokens of each answer: log-normal, so that a few are very long."""
         rng = np.random.default_rng(seed)
-        arrivals = queueing.bursty(
-            rng, self.rate, SPAN, every=300, lasts=60, factor=burst
-        )
+        arrivals = queueing.bursty(rng, self.rate, SPAN, EVERY, LASTS, burst)
         return arrivals, queueing.lengths(rng, len(arrivals), self.output, spread=1.5)
 
     def waits(
@@ -36,36 +53,56 @@ class Fleet:
         waits = queueing.simulate(arrivals, services, replicas * self.slots, patience)
         return waits[WARM_UP:]
 
-    def p95(self, arrivals, tokens, replicas: int) -> float:
-        return float(np.quantile(self.waits(arrivals, tokens, replicas), 0.95))
-
     def needed(self, arrivals, tokens) -> int:
-        replicas = 1
-        while (
-            replicas * self.slots
-            < self.rate * tokens.mean() * self.residence / self.output
-        ):
-            replicas += 1  # fewer cannot keep up at all
-        while self.p95(arrivals, tokens, replicas) > self.target:
-            replicas += 1
-        return replicas
+        busy = self.rate * tokens.mean() * self.residence / self.output
 
-    def one_queue(self, replicas: int) -> float:
-        """By formula, for Poisson arrivals and exponential times: any free slot is found."""
-        offered = self.rate * self.residence
-        return queueing.wait_quantile(
-            replicas * self.slots, offered, self.residence, 0.95
+        def enough(replicas: int) -> bool:
+            if replicas * self.slots < busy:
+                return False  # cannot keep up at all
+            waits = self.waits(arrivals, tokens, replicas)
+            return bool(np.quantile(waits, 0.95) <= self.target)
+
+        return fewest(enough)
+
+    def five_runs(self, burst: float) -> list[int]:
+        """Replicas needed with five seeds."""
+        return [self.needed(*self.traffic(seed, burst)) for seed in range(5)]
+
+    def most(self, share: float = 0, cap: float = np.inf) -> int:
+        """Replicas for five runs with bursts, if this share of each waits and answers end at `cap`."""
+        return max(
+            self.needed(deferred(arrivals, share), np.minimum(tokens, cap))
+            for arrivals, tokens in self._bursts()
         )
 
-    def own_queues(self, replicas: int) -> float:
-        """The same, if requests are dealt out blindly, and wait where they were sent."""
-        offered = self.rate * self.residence / replicas
-        return queueing.wait_quantile(self.slots, offered, self.residence, 0.95)
+    def refused(self, replicas: int) -> float:
+        """Share of five runs turned away at the door, if none may wait longer than the target."""
+        runs = [self.waits(*each, replicas, self.target) for each in self._bursts()]
+        assert max(map(np.nanmax, runs)) <= self.target
+        return float(np.mean([np.isnan(waits).mean() for waits in runs]))
+
+    def share_above(self, cap: int) -> float:
+        return float(np.mean([(tokens > cap).mean() for _, tokens in self._bursts()]))
+
+    def _bursts(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        return [self.traffic(seed, burst=2) for seed in range(5)]
+
+    def by_formula(self, rate: float, queues_of_their_own: bool = False) -> int:
+        """Erlang C: any free slot is found, or requests wait at the replica they were sent to."""
+
+        def enough(replicas: int) -> bool:
+            servers, offered = replicas * self.slots, rate * self.residence
+            if queues_of_their_own:
+                servers, offered = self.slots, offered / replicas
+            wait = queueing.wait_quantile(servers, offered, self.residence, 0.95)
+            return wait <= self.target
+
+        return fewest(enough)
 
 
 def deferred(arrivals: np.ndarray, share: float) -> np.ndarray:
     """Arrivals, if this share of each burst is work that can wait for the next calm minutes."""
     rng = np.random.default_rng(1)
-    later = (arrivals % 300 < 60) & (rng.random(len(arrivals)) < share)
-    calm = arrivals // 300 * 300 + rng.uniform(60, 300, len(arrivals))
+    later = (arrivals % EVERY < LASTS) & (rng.random(len(arrivals)) < share)
+    calm = arrivals // EVERY * EVERY + rng.uniform(LASTS, EVERY, len(arrivals))
     return np.sort(np.where(later, calm, arrivals))

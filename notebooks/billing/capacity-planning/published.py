@@ -1,9 +1,12 @@
 """Measurements that others published, to hold the calculator to."""
 
-from transformer_costs import transformer
+import pandas as pd
+from replica import Replica
+from transformer_costs import accelerator, transformer
 
 NAMES = ("llama_3_1_8b", "llama_3_1_70b", "llama_3_1_405b")
 LLAMA_3_1_8B, LLAMA_3_1_70B, LLAMA_3_1_405B = map(transformer, NAMES)
+H100, A100 = accelerator("h100_sxm"), accelerator("a100_80gb_sxm")
 
 # Parameters active a token, tokens, million GPU hours. Meta, Llama 3.1 model card, 2024 ("15T+"; the
 # paper says 15.6T for 405B); DeepSeek-AI, DeepSeek-V3 Technical Report, 2024 (pre-training only).
@@ -14,53 +17,29 @@ TRAINING = {
     "DeepSeek-V3": (37e9, 14.8e12, 2.664),
 }
 
-# Output tokens a second under unlimited load, FP8 on H100 SXM, by prompt and output tokens.
-# NVIDIA, TensorRT-LLM performance overview, 2025.
+# Output tokens a second of Llama 3.1 70B under unlimited load, by prompt and output tokens:
+# NVIDIA, TensorRT-LLM 0.17, performance overview, 2025. Devices, bytes a value.
+SHAPES = [(128, 2048), (500, 2000), (1000, 1000), (2048, 2048)]
+LONG_PROMPTS = [(2048, 128), (5000, 500), (20_000, 2000)]
 SERVING = {
-    ("8B", LLAMA_3_1_8B, 1): {
-        (128, 2048): 22_714,
-        (500, 2000): 17_660,
-        (1000, 1000): 15_220,
-        (1000, 2000): 13_899,
-        (2048, 128): 3_450,
-        (2048, 2048): 9_305,
-        (5000, 500): 3_459,
-        (20_000, 2000): 1_351,
-    },
-    ("70B", LLAMA_3_1_70B, 2): {
-        (128, 2048): 6_651,
-        (500, 2000): 5_222,
-        (1000, 1000): 4_205,
-        (1000, 2000): 4_146,
-        (2048, 128): 762,
-        (2048, 2048): 3_082,
-        (5000, 500): 898,
-        (20_000, 2000): 437,
-    },
-    ("405B", LLAMA_3_1_405B, 8): {
-        (128, 2048): 4_340,
-        (500, 2000): 3_994,
-        (1000, 1000): 2_919,
-        (1000, 2000): 2_895,
-        (2048, 128): 453,
-        (2048, 2048): 2_296,
-        (5000, 500): 610,
-        (20_000, 2000): 345,
-    },
+    "2 H100, FP8": (H100, 2, 1, [6170, 4973, 4391, 2898, 773, 920, 443]),
+    "4 H100, FP8": (H100, 4, 1, [11_512, 9837, 7431, 5480, 1303, 1603, 920]),
+    "8 H100, FP8": (H100, 8, 1, [17_062, 14_679, 11_451, 8802, 1923, 2457, 1513]),
+    "4 A100, FP16": (A100, 4, 2, [2811, 2276, 1922, 1394, 325, 393, 212]),
 }
 
-# KV cache bytes granted and blocks of 16 tokens made of them, Llama 3.1 8B in BF16 on a 24 GB card,
-# with max-model-len 20,000 and 29,000: a user's log in vLLM issue 10517, 2024.
+# KV cache bytes granted to Llama 3.1 8B, and blocks of 16 tokens made of them: a user's log in
+# vLLM issue 10517, 2024.
 VLLM_BLOCKS = {3.81 * 2**30: 1952, 2.89 * 2**30: 1478}
 
 
-def calculated_over_measured(replica_of) -> dict[tuple[str, str], float]:
-    """For each measurement in SERVING; `replica_of` makes a replica of a model and devices."""
+def calculated_over_measured() -> pd.DataFrame:
+    """By configuration (rows) and by prompt and output tokens (columns)."""
     ratios = {}
-    for (name, model, devices), measurements in SERVING.items():
-        replica = replica_of(model, devices)
-        for (prompt, output), measured in measurements.items():
-            slots = replica.slots(prompt, output)
-            tokens = replica.requests_per_second(slots, prompt, output) * output
-            ratios[f"{name} on {devices}", f"{prompt:,}/{output:,}"] = tokens / measured
-    return ratios
+    for name, (device, devices, value_bytes, measured) in SERVING.items():
+        replica = Replica(LLAMA_3_1_70B, device, devices, value_bytes)
+        ratios[name] = {
+            shape: replica.output_tokens_per_second(*shape) / tokens
+            for shape, tokens in zip(SHAPES + LONG_PROMPTS, measured, strict=True)
+        }
+    return pd.DataFrame(ratios).T

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from facts import fact
 from transformer_costs import Accelerator, Transformer
 
+GIB = 2**30
+
 
 @dataclass(frozen=True)
 class Replica:
@@ -15,38 +17,37 @@ class Replica:
     """Of a weight and of a cached value: 2 for BF16, 1 for FP8, which doubles the peak."""
     usable: float = fact("vllm_defaults.gpu_memory_utilization")
     """Share of the memory that the engine may take."""
-    workspace: float = 2e9
-    """Bytes a device for activations, graphs and communication: assumed."""
-    compute_efficiency: float = 0.5
-    bandwidth_efficiency: float = 0.6
+    memory_gib: float = 79.22
+    """What vLLM sees on a device sold as 80 GB: the log in vLLM pull request 10511, 2024."""
+    workspace_gib: float = 3.58 + 1.26
+    """Beside weights and cache, on each of two devices: the same log."""
+    efficiency: float = 1
+    """Of this replica, over 0.5 of the peak operations and 0.6 of the peak bandwidth."""
 
     # --8<-- [start:capacity]
     @property
     def cache_tokens(self) -> int:
-        """What fits beside the weights: often forgotten, and then nothing does."""
-        memory = self.device.memory * self.usable - self.workspace
+        """What fits beside the weights."""
+        memory = (self.memory_gib * self.usable - self.workspace_gib) * GIB
         free = self.devices * memory - self.model.parameters * self.value_bytes
         return max(0, int(free / self.model.kv_bytes(self.value_bytes)))
 
     def prefill_seconds(self, prompt: float) -> float:
         peak = self.devices * self.device.bf16_flops * 2 / self.value_bytes
         operations = prompt * self.model.forward_flops(prompt / 2)
-        return operations / (peak * self.compute_efficiency)
+        return operations / (0.5 * self.efficiency * peak)
 
     def step_seconds(self, batch: float, context: float) -> float:
         """One decoding step reads all weights and the cache of every sequence."""
         cache = batch * context * self.model.kv_bytes(self.value_bytes)
         read = self.model.parameters * self.value_bytes + cache
-        bandwidth = self.devices * self.device.bandwidth * self.bandwidth_efficiency
-        return read / bandwidth
+        bandwidth = self.devices * self.device.bandwidth
+        return read / (0.6 * self.efficiency * bandwidth)
 
     def residence_seconds(self, batch: float, prompt: float, output: float) -> float:
         """A sequence waits for its own steps and for the prefills of the others."""
         step = self.step_seconds(batch, prompt + output / 2)
         return batch * self.prefill_seconds(prompt) + output * step
-
-    def requests_per_second(self, batch: float, prompt: float, output: float) -> float:
-        return batch / self.residence_seconds(batch, prompt, output)  # Little's law
 
     # --8<-- [end:capacity]
 
@@ -61,3 +62,7 @@ class Replica:
         ):
             batch -= 1
         return batch
+
+    def output_tokens_per_second(self, prompt: float, output: float) -> float:
+        slots = self.slots(prompt, output)
+        return slots * output / self.residence_seconds(slots, prompt, output)

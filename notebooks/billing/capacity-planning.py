@@ -125,7 +125,8 @@ assert if_slow - if_fast > bursts - by_mean and 3 * burst_rate == 100
 print(
     f"Erlang C: mean rate {by_mean}, a queue each {own_queues}, burst rate {by_burst}"
 )
-pd.DataFrame(runs, index=[f"run {s}" for s in range(1, 6)]).T
+ends = ["fewest of five runs [replicas]", "most [replicas]"]
+pd.DataFrame({way: (min(n), max(n)) for way, n in runs.items()}, index=ends).T
 
 # %% name="levers"
 need = {  # replicas: the most of the five runs with bursts

@@ -4,34 +4,17 @@ import torch
 import torch.nn.functional as F
 from transformers import DataCollatorForLanguageModeling
 
-START, END, NEWLINE = 1, 2, 198  # <|im_start|>, <|im_end|>, a line break
+START, END = 1, 2  # <|im_start|>, <|im_end|>
 
 
-def template_ids(tokenizer, messages: list[dict]) -> list[int]:
+def prompt_ids(tokenizer, messages: list[dict], **options) -> list[int]:
     """The prompt as Transformers renders and tokenises it."""
-    options = {"add_generation_prompt": True, "return_dict": True}
+    options |= {"add_generation_prompt": True, "return_dict": True}
     return tokenizer.apply_chat_template(messages, **options)["input_ids"]
 
 
 def post(http, path: str, **body) -> dict:
     return http.post(path, json=body).json()
-
-
-# --8<-- [start:encode]
-def encode(tokenizer, messages: list[dict]) -> list[int]:
-    """The prompt as ids: control tokens by number, whatever people wrote as plain text."""
-
-    def plain(text: str) -> list[int]:
-        return tokenizer(text, split_special_tokens=True)["input_ids"]
-
-    ids = []
-    for message in messages:
-        head = [START, *plain(message["role"]), NEWLINE]
-        ids += [*head, *plain(message["content"]), END, NEWLINE]
-    return [*ids, START, *plain("assistant"), NEWLINE]
-
-
-# --8<-- [end:encode]
 
 
 def trained_on_answers(template: str) -> str:

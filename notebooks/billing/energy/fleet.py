@@ -18,26 +18,20 @@ def week(rng: np.random.Generator, peak: float) -> np.ndarray:
     return peak * (0.15 + 0.75 * humps / humps.max()) * (1 + noise)
 
 
-# --8<-- [start:power]
-def power(on, load, idle: float = IDLE):
+def power(on, load, idle: float):
     """kW: every node that is on draws its idle power, work adds to it in proportion."""
     return on * idle + load * (BUSY - idle)
 
 
-# --8<-- [end:power]
-
-
-def sleeping(
-    load, nodes: int, wake: int, spare: float, idle: float = IDLE, hold: int = 15
-):
-    """kW, and the work left over, if unneeded nodes sleep.
+def sleeping(load, nodes: int, wake: int, spare: float, idle: float = IDLE):
+    """The share of energy saved, and the minutes short, if unneeded nodes sleep.
 
     Nodes are called up from the load now, with some to spare; they draw power at once
-    but work only after `wake` minutes. None is sent to sleep before `hold` minutes.
+    but work only after `wake` minutes. None is sent to sleep before 15 minutes.
     """
     need = np.minimum(np.ceil(load * (1 + spare)), nodes)
-    called = pd.Series(need).rolling(hold + 1, min_periods=1).max().to_numpy()
+    called = pd.Series(need).rolling(16, min_periods=1).max().to_numpy()
     awake = np.concatenate([np.full(wake, called[0]), called[: MINUTES - wake]])
     on = np.maximum(called, awake)  # those on their way up, or not yet down
     kw = power(on, np.minimum(load, awake), idle) + (nodes - on) * OFF
-    return kw, np.maximum(load - awake, 0)
+    return 1 - kw.sum() / power(nodes, load, idle).sum(), (load > awake).sum()

@@ -78,7 +78,8 @@ for label, most, fail_at in ("engine fails", 40, 4), ("no max_tokens", None, Non
     call("demo", label, document, most, 4_000, fail_at=fail_at)
     rows.append({"call": label} | stack.bill("demo", label))
 usage = pd.DataFrame(rows).set_index("call").astype("Int64")
-usage.rename(columns={"hold": "hold [u$]", "charge": "charge [u$]"})
+shown = usage.rename(columns={"hold": "hold [u$]", "charge": "charge [u$]"})
+shown.astype("string").fillna("–")
 
 # %% name="one-call-checks"
 charged = usage.dropna().astype(int)
@@ -246,7 +247,7 @@ less = "UPDATE ledger SET amount = amount + %s WHERE key = 'client hangs up'"
 db.execute(less, (ledger.cost(0, 0, 20),))  # and with what was under way, too much
 beyond = reconcile(db, "engine.jsonl").set_index("request")["finding"]
 assert beyond["demo/client hangs up/1"] == "amount differs" and TOLERANCE < cut
-findings
+findings.astype("string").fillna("–")
 
 # %% name="race"
 from drills import race

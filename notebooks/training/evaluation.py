@@ -33,6 +33,7 @@ power = np.mean((won - lost) / np.sqrt(won + lost) > 1.96)  # McNemar's test
 assert abs(power - 0.8) < 0.02 and answered[0] < most_differ < answered[1]
 assert sweep.iloc[0, 1] < size < sweep.iloc[1, 1]
 assert needed_1 > 3.9 * needed_2 and needed_2 > 6 * needed_5
+assert np.isclose(np.interp(most_differ, answered, sweep.iloc[:, 1]), size)
 sweep.round().astype(int)
 
 # %% name="guard"
@@ -44,6 +45,7 @@ train, (x_val, y_val), (x_test, y) = (requests(rng, n) for n in (5000, 20000, 20
 on_train, val, test = scored(train, train, (x_val, y_val), (x_test, y))
 n, positives = len(y), int(y.sum())
 resampled = rng.multinomial(n, np.full(n, 1 / n), size=200)
+assert (resampled.sum(axis=1) == n).all()
 guard = compared(y, test, resampled)
 accuracy, roc_auc, pr_auc, log_loss = guard.to_numpy()
 # log loss is worse where it is greater
@@ -131,6 +133,8 @@ for name, (x, y) in {"A first": "AB", "B first": "BA"}.items():
     template = f"Question: {{}}\n{x}. {{}}\n{y}. {{}}\nAnswer:"
     pairs = [(q, a, b) for q, (a, b, *_) in questions[:5]]
     both = [template.format(q, *p) for q, a, b in pairs for p in ((a, b), (b, a))]
+    shown = zip(np.repeat(pairs, 2, axis=0), both)
+    assert len(set(both)) == 10 and all(q in p for (q, _, _), p in shown)
     labels = [f" {x}", f" {y}"]
     of_x, of_y = loglikelihoods(model, tokenizer, [(p, labels) for p in both]).T
     takes_first = (of_x > of_y).reshape(-1, 2)  # the right answer first, then second
@@ -138,6 +142,10 @@ for name, (x, y) in {"A first": "AB", "B first": "BA"}.items():
     rows[name] = ahead, behind, np.mean(takes_first[:, 0] == takes_first[:, 1])
 by_order = 100 * pd.DataFrame(rows, index=["shown first", "shown second", "flips"]).T
 ahead, behind, flips = by_order.loc["A first"]
+bare = [(f"Question: {q}\nAnswer:", [f" {a}", f" {b}"]) for q, a, b in pairs]
+of_right, of_wrong = loglikelihoods(model, tokenizer, bare).T
+knew = int((of_right > of_wrong).sum())
+assert knew == len(pairs)  # without labels
 assert (ahead, behind, flips) == (100, 0, 100)
 assert tuple(by_order.loc["B first"]) == (0, 100, 100)  # it says A wherever A stands
 by_order.rename_axis("prompt").add_suffix(" [%]").round().astype(int)
@@ -241,6 +249,10 @@ gap, many = difference.mean(), len(difference)
 apart = 1.96 * 100 * np.sqrt((first.var() + second.var()) / many)
 together = 1.96 * difference.std() / np.sqrt(many)
 assert lost == 0 < won and together < gap < apart
+p, q = first.mean(), second.mean()
+spread = (won + lost) / many - (p - q) ** 2
+assert np.isclose(together, 196 * np.sqrt(spread / (many - 1)))
+assert np.isclose(apart, 196 * np.sqrt((p * (1 - p) + q * (1 - q)) / (many - 1)))
 assert np.isclose(p_value, 2 * 0.5**won) and p_value < 0.05  # two-sided
 intervals = {
     name: [gap - e, gap + e]

@@ -1,5 +1,6 @@
 """Sums with two-digit answers, and what the engine answers."""
 
+import json
 import random
 from collections import Counter
 
@@ -33,4 +34,6 @@ def voted(samples: list[str]) -> str:
 def echo(http, prompt: str, on: bool) -> dict:
     """What lm-eval asks of /v1/completions when it scores a choice."""
     asked = {"prompt": prompt, "temperature": 0, "max_tokens": 1}
-    return http.post("/v1/completions", json=asked | {"logprobs": 1, "echo": on}).json()
+    sent = http.post("/v1/completions", json=asked | {"logprobs": 1, "echo": on})
+    assert json.loads(sent.request.content)["echo"] is on
+    return sent.json()

@@ -188,6 +188,10 @@ real[["finding", "outside", "ledger"]].map(books.money)
 alerts = service.hear_holds(lambda: set_hold(app, breaks))
 stopped = len(on_hold(app))
 billed_meanwhile = bill(app, month.JUNE)  # today's, of others
+broken = found["edit, then hash it all anew"]  # as if found so today
+everybody = check_again(admin, app, TODAY, broken)
+assert everybody == len(month.JOBS) and bill(app, month.JUNE) == 0
+assert set_hold(app, breaks[:0], noticed["entry without postings"]) == everybody
 assert stopped == len(alerts) == check_again(admin, app, TODAY) == 5
 month.put_right(app, TODAY)  # reversals and new entries
 assert check_again(admin, app, TODAY) == 0 and on_hold(app) == set()

@@ -19,6 +19,10 @@ def postings(*lines: str, ref: str = "x") -> list[str]:
     ]
 
 
+REVERSAL = (
+    "INSERT INTO entry (kind, ref, booked_on, effective_on, reverses)"
+    " SELECT 'reversal', 'x', '2026-06-08', '2026-06-08', id FROM entry WHERE ref = 'bob-0520a'"
+)
 ATTACKS = {
     "one leg only": [ENTRY, *postings("wallet:ada USD -1000000")],
     "dollars against euros": [ENTRY, *postings("bank USD 100", "revenue.eur EUR -100")],
@@ -43,6 +47,7 @@ ATTACKS = {
     "use it before it happens": [
         ENTRY.replace("06-08', '2026-06-08", "06-08', '2026-06-09")
     ],
+    "reverse it twice": [REVERSAL, REVERSAL.replace("'x'", "'y'")],
     "edit": ["UPDATE posting SET amount = amount * 2"],
     "delete": ["DELETE FROM posting"],
     "reopen the month": ["UPDATE period SET closed_at = NULL"],
@@ -96,8 +101,7 @@ SABOTAGE = {
     "entry without postings": [ENTRY],
     "wallet is not its postings": ["UPDATE wallet SET funds = funds + 1"],
     "reversal is no mirror image": [
-        "INSERT INTO entry (kind, ref, booked_on, effective_on, reverses)"
-        " SELECT 'reversal', 'x', '2026-06-08', '2026-06-08', id FROM entry WHERE ref = 'bob-0520a'",
+        REVERSAL,
         *BANK_100,
     ],
     "recorded after its month was closed": [ENTRY.replace("06-08", "05-31"), *BANK_100],
@@ -128,6 +132,7 @@ def attack(
     refused["hide no leg"] = outcome(admin, ALLOWED + HIDDEN_NONE)
     refused["hide one leg"] = outcome(admin, ALLOWED + HIDDEN_ONE)
     assert books.rights(admin, "sealer").keys() == {"SELECT", "INSERT"}
+    assert refused["reverse it twice"][1] == "reversed_once"
     assert "has no postings" in refused["hide no leg"][1]
     assert "is out of balance" in refused["hide one leg"][1]
     return refused

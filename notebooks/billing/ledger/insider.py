@@ -17,6 +17,14 @@ def edit(db: Connection, job: str = TARGET) -> None:
     resync(db)
 
 
+def backdate(db: Connection) -> None:
+    """As if it had been recorded a month earlier."""
+    sql = (
+        "UPDATE entry SET recorded_at = recorded_at - interval '1 month' WHERE ref = %s"
+    )
+    db.execute(sql, (TARGET,))
+
+
 def edit_last(db: Connection) -> None:
     """The latest charge, sealed since the last checkpoint."""
     sql = "SELECT ref FROM entry WHERE kind = 'charge' ORDER BY id DESC LIMIT 1"
@@ -76,6 +84,7 @@ def resync(db: Connection) -> None:
 # What is done, and the only comparisons that find it.
 CRIMES = {
     "edit an entry": ([edit], {"copy"}),
+    "backdate an entry": ([backdate], {"copy"}),
     "edit it and its copy": ([edit, recopy], {"chain"}),
     "delete an entry everywhere": ([delete], {"chain", "anchor"}),
     "swap two rows of the log": ([swap], {"chain"}),

@@ -1,10 +1,12 @@
 """Three books that were kept apart: the engine's log, the ledger, the provider's report."""
 
 import csv
+from collections.abc import Iterable
 from datetime import date, timedelta
 
 import pandas as pd
-from month import CONTRACT, JUNE, charge, cost, engine_log
+from books import violations
+from month import CONTRACT, JOBS, JUNE, charge, cost, engine_log
 from psycopg import Connection
 
 GRACE = timedelta(days=3)  # until then a missing row may only be late
@@ -78,13 +80,15 @@ def on_hold(db: Connection) -> set[str]:
     return {customer for (customer,) in db.execute(ON_HOLD)}
 
 
-def set_hold(app: Connection, breaks: pd.DataFrame) -> int:
+def set_hold(app: Connection, breaks: pd.DataFrame, broken: Iterable[str] = ()) -> int:
     """Stop billing whoever has a real break, resume whoever has none any more.
 
-    Returns how many are on hold.
+    A broken invariant or chain stops everybody. Returns how many are on hold.
     """
     real = breaks[breaks["class"] == "real"].groupby("customer")["reference"]
     found = {customer: ", ".join(refs) for customer, refs in real}
+    if broken:  # all the books are in doubt
+        found |= dict.fromkeys(JOBS, ", ".join(broken))
     with app.transaction():  # all of it, and the notices with it, or nothing
         for customer in sorted(found.keys() - on_hold(app)):
             tell(app, customer, "hold", found[customer])
@@ -93,9 +97,11 @@ def set_hold(app: Connection, breaks: pd.DataFrame) -> int:
     return len(found)
 
 
-def check_again(admin: Connection, app: Connection, today: date) -> int:
-    """Resume whom reconciliation clears. Returns how many are still on hold."""
-    set_hold(app, reconcile(admin, JUNE, today))
+def check_again(
+    admin: Connection, app: Connection, today: date, chain: Iterable[str] = ()
+) -> int:
+    """Stop and resume by all checks. Returns how many are on hold."""
+    set_hold(app, reconcile(admin, JUNE, today), [*violations(admin), *chain])
     return len(on_hold(app))
 
 

@@ -3,6 +3,7 @@
 import json
 import re
 import subprocess
+from collections.abc import Iterator
 from copy import deepcopy
 
 import kubernetes_validate
@@ -55,42 +56,27 @@ def prestop_s(container: dict) -> int:
 
 def faults(doc: dict, request_s: float, load_s: float, default_grace: int) -> list[str]:
     # --8<-- [start:rules]
-    spec, template = doc["spec"], doc["spec"]["template"]
-    pod, vllm = template["spec"], template["spec"]["containers"][0]
+    spec, pod = doc["spec"], doc["spec"]["template"]["spec"]
+    (vllm,) = pod["containers"]
     startup, ready, live = (vllm.get(f"{kind}Probe") for kind in PROBES)
-    gpus = sum(
-        float(n) for what, n in vllm["resources"]["limits"].items() if "/" in what
-    )
     grace = pod.get("terminationGracePeriodSeconds", default_grace)
     before, drain = prestop_s(vllm), drain_s(vllm)
-    surge = spec["strategy"]["rollingUpdate"]
-    weights = {
-        v["name"]: v["image"]["reference"] for v in pod["volumes"] if "image" in v
-    }
-    images = [vllm["image"], *weights.values()]
-    mounts = [m for m in vllm["volumeMounts"] if m["name"] in weights]
     rules = {
         "drain ends before the longest request": drain >= request_s,
         "SIGKILL comes before the drain is over": grace > before + drain,
         "SIGTERM comes while traffic still arrives": before >= 10,
         "start-up budget is below twice the load time": budget(startup) >= 2 * load_s,
         "traffic comes before it is ready": path(ready) == "/health",
-        "no liveness probe": live is not None,
-        "restarted before it is taken out of traffic": live is None
-        or budget(live) > budget(ready),
-        "liveness asks more than /health": live is None or path(live) == "/health",
-        "GPUs differ from the tensor parallel size": gpus
-        == flag(vllm, "--tensor-parallel-size", 1),
-        "an image can change under its name": all(DIGEST.search(i) for i in images),
-        "weights are not mounted read-only": any(m.get("readOnly") for m in mounts),
-        "runs as root": bool(pod["securityContext"].get("runAsNonRoot")),
-        "root file system is writable": writable_only_in_volumes(vllm),
-        "a rollout takes away ready replicas": surge["maxUnavailable"] == 0,
-        "a rollout fails while it waits for a drain": spec["progressDeadlineSeconds"]
-        > load_s + grace,
+        "restarted before taken out of traffic": not 0 < budget(live) <= budget(ready),
+        "liveness does not ask /health": path(live) == "/health",
+        "GPUs differ from the tensor parallel size": gpus(vllm) == shards(vllm),
+        "an image can change under its name": all(map(DIGEST.search, images(pod))),
+        "weights are not mounted read-only": weights_read_only(pod),
+        "runs as root": pod["securityContext"]["runAsNonRoot"],
+        "root file system is writable": vllm["securityContext"][READ_ONLY_ROOT],
+        "a rollout takes away ready replicas": max_unavailable(spec) == 0,
+        "a rollout fails while it waits for a drain": deadline_s(spec) > load_s + grace,
         "replicas undo the autoscaler": "replicas" not in spec,
-        "selector and labels differ": spec["selector"]["matchLabels"].items()
-        <= template["metadata"]["labels"].items(),
         "name is no DNS name": re.fullmatch(DNS_NAME, doc["metadata"]["name"]),
     }
     return [rule for rule, kept in rules.items() if not kept]
@@ -98,6 +84,7 @@ def faults(doc: dict, request_s: float, load_s: float, default_grace: int) -> li
 
 
 PROBES = ("startup", "readiness", "liveness")
+READ_ONLY_ROOT = "readOnlyRootFilesystem"
 DIGEST = re.compile(r"@sha256:[0-9a-f]{64}$")
 
 
@@ -105,8 +92,36 @@ def path(probe: dict | None) -> str | None:
     return (probe or {}).get("httpGet", {}).get("path")
 
 
-def writable_only_in_volumes(container: dict) -> bool:
-    return container.get("securityContext", {}).get("readOnlyRootFilesystem", False)
+def gpus(container: dict) -> float:
+    """Devices of any maker: their resources have a domain before the slash."""
+    limits = container["resources"]["limits"]
+    return sum(float(count) for what, count in limits.items() if "/" in what)
+
+
+def shards(container: dict) -> int:
+    return flag(container, "--tensor-parallel-size", 1)
+
+
+def image_volumes(pod: dict) -> dict[str, str]:
+    return {v["name"]: v["image"]["reference"] for v in pod["volumes"] if "image" in v}
+
+
+def images(pod: dict) -> list[str]:
+    return [*(c["image"] for c in pod["containers"]), *image_volumes(pod).values()]
+
+
+def weights_read_only(pod: dict) -> bool:
+    (vllm,) = pod["containers"]
+    mounts = {m["name"]: m.get("readOnly", False) for m in vllm["volumeMounts"]}
+    return all(mounts.get(name, False) for name in image_volumes(pod))
+
+
+def max_unavailable(spec: dict) -> int | str:
+    return spec["strategy"]["rollingUpdate"]["maxUnavailable"]
+
+
+def deadline_s(spec: dict) -> int:
+    return spec["progressDeadlineSeconds"]
 
 
 def changed(doc: dict, changes: dict) -> dict:
@@ -123,25 +138,30 @@ def changed(doc: dict, changes: dict) -> dict:
     return doc
 
 
-def dockerfile_findings(path: str) -> list[tuple[str, int, str]]:
-    """What hadolint finds, and two habits for which it has no rule."""
+def dockerfile_findings(path: str) -> list[tuple[str, str]]:
+    """Lines with the rule that each breaks: hadolint's, and two that it lacks."""
     run = subprocess.run(
         ["hadolint", "--no-fail", "--format", "json", path],
         capture_output=True,
         text=True,
         check=True,
     )
-    found = [(f["code"], f["line"], f["message"]) for f in json.loads(run.stdout)]
-    copied: set[str] = set()
     with open(path) as file:
-        for number, line in enumerate(file, 1):
-            words = line.split()
-            if words[:1] == ["COPY"]:
-                copied |= set(words[1:-1])
-                if line.count("safetensors") and "--link" not in words:
-                    found.append(("own rule", number, "weights without --link"))
-            wanted = re.search(r"pip install.*(?:-r|--requirement) \S*?([\w.]+)$", line)
-            if wanted and not copied & {wanted[1], "."}:
-                text = f"{wanted[1]} was never copied"
-                found.append(("own rule", number, text))
-    return sorted(found, key=lambda finding: finding[1])
+        lines = file.read().splitlines()
+    found = [(f["line"], f["code"]) for f in json.loads(run.stdout)]
+    found += [(number, "own rule") for number in own_findings(lines)]
+    return [(lines[number - 1], rule) for number, rule in sorted(found)]
+
+
+def own_findings(lines: list[str]) -> Iterator[int]:
+    """Requirements that were never copied, and weights without --link."""
+    copied: set[str] = set()
+    for number, line in enumerate(lines, 1):
+        words = line.split()
+        if words[:1] == ["COPY"]:
+            copied |= set(words[1:-1])
+            if "safetensors" in line and "--link" not in words:
+                yield number
+        wanted = re.search(r"pip install.*(?:-r|--requirement) \S*?([\w.]+)$", line)
+        if wanted and not copied & {wanted[1], "."}:
+            yield number

@@ -27,7 +27,6 @@ running: set[object] = set()
 drain_ends = float("inf")  # set by SIGTERM
 
 
-# --8<-- [start:probes]
 @asynccontextmanager
 async def lifespan(app: Starlette):
     global client
@@ -37,6 +36,7 @@ async def lifespan(app: Starlette):
             yield
 
 
+# --8<-- [start:probes]
 async def health(request: Request) -> Response:
     """Does the engine answer at all? No token is generated."""
     return Response(status_code=(await client.get("/health")).status_code)

@@ -45,6 +45,10 @@ def summary(off: dict[str, np.ndarray]) -> pd.DataFrame:
     return table.astype({"points": int})
 
 
+def rounded(*values: float) -> list[float]:
+    return [round(float(value), 2) for value in values]
+
+
 def peak(device: str) -> float:
     """Dense operations a second in 8 bits."""
     sheet = DEVICES[device]
@@ -107,11 +111,11 @@ def token(v: dict) -> tuple[np.ndarray, np.ndarray]:
 # --8<-- [end:token]
 
 
-def one_at_a_time(drawn: dict) -> tuple[dict, pd.Series, pd.Series]:
-    """All medians; dollars per million output tokens as one input moves from 5% to 95%."""
+def one_at_a_time(drawn: dict) -> tuple[pd.Series, pd.Series]:
+    """Dollars per million output tokens as one input moves from 5% to 95%, the rest medians."""
     medians, ends = {name: np.median(v) for name, v in drawn.items()}, {}
     for name, values in drawn.items():
         ways = [medians | {name: end} for end in np.percentile(values, [5, 95])]
         ends[name] = sorted(token(way)[1][0] for way in ways)
     low, high = pd.DataFrame(ends).to_numpy()
-    return medians, pd.Series(low, list(ends)), pd.Series(high, list(ends))
+    return pd.Series(low, list(ends)), pd.Series(high, list(ends))

@@ -124,7 +124,7 @@ for context in (256, 512, 1024, 2048, 4096, 8192):
     rows[context] = {
         "cut off": 1 - sum(cut) / total,
         "padded, empty": 1 - sum(cut) / padded(cut),
-        "packed, empty": 1 - total / packed(lengths, context),
+        "packed, empty": 1 - sum(cut) / packed(cut, context),
     }
 sweep = pd.DataFrame(rows).T.rename_axis("context [tokens]").mul(100).add_suffix(" [%]")
 cut_off, padded_empty, packed_empty = (sweep[column] for column in sweep)
@@ -213,7 +213,8 @@ worse = each.gt(trained, axis=0).sum()
 by_prompt = pd.DataFrame({"answer": each.mean(), "worse in": worse})
 trained_loss, newline_loss, plain_loss, space_loss = by_prompt["answer"]
 assert worse.tolist()[1::2] == [5, 5] and 2 * trained_loss < newline_loss < 3
-assert (with_space > no_space).all() and abs(plain_loss - trained_loss) < 0.1
+assert (with_space > no_space).all() and (no_space != trained).all()
+assert abs(plain_loss - trained_loss) < 0.1
 assert 1.8 * trained_loss < space_loss < 2.2
 by_prompt.rename_axis("prompt").round(2)
 
@@ -229,6 +230,8 @@ arrangements = {  # each differs from the first in one argument
     "positions restart, 2D mask": {"attention_mask": torch.ones(1, 72)},
     "one long sequence": {"position_ids": None},
 }
+changed = [list(how) for how in arrangements.values()]
+assert changed == [[], ["use_cache"], ["attention_mask"], ["position_ids"]]
 rows = {"each alone": (alone.mean(), 0.0)}
 for name, how in arrangements.items():
     together = packed_losses(model, parts, **how).numpy()

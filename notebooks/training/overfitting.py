@@ -33,7 +33,7 @@ large = large[large["epochs"] > 1].assign(
 )
 few, many = large[large["epochs"] < 8], large[large["epochs"] > 40]
 short_14 = large[large["epochs"].between(13, 15)].set_index("parameters")["short"]
-assert abs(short_14[2.81]) < 0.01 and len(short_14) == 2
+assert abs(short_14[2.81]) < 0.01 and len(short_14) == 3
 short_14 = short_14[4.2465]
 worst_miss, worst_extra = abs(few["short"]).max(), few["measured"].max()
 four_most = large[large["epochs"].between(3.9, 4.1)]["measured"].max()
@@ -45,8 +45,8 @@ between = (setting.max() - setting.min()).to_numpy()  # runs of one setting
 spread = between[(published["epochs"] < 8) & (published["parameters"] > 2)].max()
 assert worst_miss < spread and 0.06 < spread < 0.07
 assert 0.04 < short_14 < 0.05
-assert many["parameters"].round(1).tolist() == [2.8, 4.2]  # none of 8.7B
-assert 0.375 < short_least < 0.385 < 0.5 < short_most < 0.51
+assert many["parameters"].round(1).tolist() == [2.8, 4.2, 8.7]
+assert 0.375 < short_least < 0.385 < 0.56 < short_most < 0.57
 
 tiny = published[published["parameters"] < 1].set_index("epochs").sort_index()
 tiny_best = tiny["loss"].idxmin()
@@ -177,6 +177,8 @@ assert d_leak + leak_margin < -0.2 and abs(d_leak) > 5 * max(
     map(abs, (fresh_change, val_change))
 )
 assert all(abs(change) < margin for change, margin in elsewhere)  # both include zero
+gap_clean, gap_leaky = (losses["fresh"] - losses["benchmark"]).mean(1).tolist()
+assert gap_leaky > 0.3 > 2 * abs(gap_clean)  # unpublished items show it
 scores = {name: loss.mean(1).numpy() for name, loss in losses.items()}
 pd.DataFrame(scores, ["clean", "contaminated"]).round(2)
 

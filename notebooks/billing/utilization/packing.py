@@ -36,6 +36,18 @@ def first_fit(items: np.ndarray, capacity: Sequence[float]) -> list[list[int]]:
     return devices
 
 
+def three_ways(replicas: np.ndarray, gb: float, busy: float) -> dict[str, int]:
+    """Devices when packed by memory alone, and by both with and without a proof."""
+    by_memory = first_fit(replicas[:, :1], [gb])
+    by_both = first_fit(replicas, [gb, busy])
+    return {
+        "by memory": len(by_memory),
+        "of them overloaded": sum(replicas[d, 1].sum() > busy for d in by_memory),
+        "by both": len(by_both),
+        "fewest": fewest(replicas, [gb, busy], at_most=len(by_both)),
+    }
+
+
 def fewest(items: np.ndarray, capacity: Sequence[float], at_most: int) -> int:
     """Proved by branch and bound; there is a packing into `at_most` devices."""
     n, m = len(items), at_most

@@ -13,6 +13,7 @@ from serving import (
     Engine,
     Replica,
     Request,
+    bursty,
     dense,
     draw,
     kv_tokens,
@@ -33,7 +34,7 @@ MODEL = transformer("llama_3_1_8b")
 PRICE = 3.0  # $ a device-hour, assumed
 FIRST, TOKEN = 1.0, 0.030  # the objective: seconds to the first token, and a token
 WARM_UP, WINDOW, TAIL = 30, 120, 20  # seconds; arrivals go on through the tail
-SHORT = (15, 30, 10)  # for a pool, to which many more arrive
+SHORT = (15, 45, 10)  # for pools, to which many more arrive
 MEMORY = fact("vllm_defaults.gpu_memory_utilization")
 SEEDS = range(5)
 
@@ -76,21 +77,24 @@ def usd_per_1000(devices: int, seconds: float, requests: int) -> float:
     return 1000 * devices * seconds * PRICE / 3600 / max(requests, 1)
 
 
+# --8<-- [end:cost]
+
+
 def at_load(
     load: float,
+    seed: int,
     served: Served,
     full: float,
-    replicas: int,
-    seed: int,
+    replicas: int = 1,
     slots: int = SLOTS,
     seconds: tuple[int, int, int] = (WARM_UP, WINDOW, TAIL),
 ) -> dict[str, float]:
     """A pool to which `load` of its full throughput arrives; the window alone is counted."""
     pool, rng = served.replicas(replicas, slots), np.random.default_rng(seed)
-    warm_up, window, _ = seconds
     requests = draw(rng, poisson(rng, load * full * replicas, sum(seconds)))
     serve(pool, requests, least_outstanding)
-    seen = [r for r in requests if warm_up <= r.arrival < warm_up + window]
+    warm_up, window, _ = seconds
+    seen = within(requests, warm_up, window)
     on_time = sum(r.on_time(FIRST, TOKEN) for r in seen)
     in_20_ms = sum(r.on_time(FIRST, 0.020) for r in seen)
     return {
@@ -104,16 +108,14 @@ def at_load(
     }
 
 
-# --8<-- [end:cost]
+def within(requests: list[Request], start: float, seconds: float) -> list[Request]:
+    """Those that arrive in the window of so many seconds."""
+    return [r for r in requests if start <= r.arrival < start + seconds]
 
 
 def curve(loads: Sequence[float], *setting, **options) -> pd.DataFrame:
     """A row for each load and seed."""
-    rows = {
-        (x, seed): at_load(x, *setting, seed, **options)
-        for x in loads
-        for seed in SEEDS
-    }
+    rows = {(x, s): at_load(x, s, *setting, **options) for x in loads for s in SEEDS}
     return pd.DataFrame(rows).T.rename_axis(["load", "seed"])
 
 
@@ -123,6 +125,18 @@ def usable_load(runs: pd.DataFrame, share: float = 0.95) -> np.ndarray:
     return np.array(
         [np.interp(-share, -s.cummin(), on_time.index) for _, s in on_time.items()]
     )
+
+
+def at_slots(slots: int, full: float) -> dict[str, float]:
+    """How a cap on concurrency changes what it costs, and what breaks first at 90% of `full`."""
+    runs = curve((0.7, 0.75, 0.8, 0.9), DENSE_8B, full, slots=slots)
+    mean = runs.groupby("load").mean()
+    return {
+        "full throughput [requests/s]": DENSE_8B.capacity(slots=slots),
+        "cheapest [requests/s]": full * mean["$ per 1,000 on time"].idxmin(),
+        "p95 first [s]": mean["p95 first [s]"][0.9],
+        "p95 token [ms]": mean["p95 token [ms]"][0.9],
+    }
 
 
 def together(concurrency: int) -> float:
@@ -138,21 +152,41 @@ def together(concurrency: int) -> float:
     return 128 * concurrency / replica.clock
 
 
-def models_on(devices: int, pool: list[Replica], traffic: list, seed: int) -> dict:
-    """A stream of arrivals for each model; replicas take the models in turn."""
+QUIET, BURST = 0.2, 4  # requests a second; bursts add to the quiet
+BURST_SECONDS, SPAN = 10, 200
+
+
+def twelve_streams(seed: int, in_step: bool) -> list[list[Request]]:
+    """Of twelve models, each with two bursts: at times of its own, or all at the same."""
     rng = np.random.default_rng(seed)
-    streams = [draw(rng, arrivals, model=i) for i, arrivals in enumerate(traffic)]
-    for i, replica in enumerate(pool):
-        serve([replica], merge(*streams[i :: len(pool)]), least_outstanding)
-    seen = [r for r in merge(*streams) if r.arrival >= WARM_UP]
-    on_time = sum(r.on_time(FIRST, TOKEN) for r in seen)
-    return {
-        "H100s": devices,
-        "on time": on_time / len(seen),
-        "$ per 1,000 on time": usd_per_1000(devices, 200 - WARM_UP, on_time),
-        "p95 first [s]": p95_first(seen),
-        "GPU-Util": sum(r.busy for r in pool) / sum(r.clock for r in pool),
-    }
+    starts = WARM_UP + rng.random((12, 2)) * (SPAN - WARM_UP - BURST_SECONDS)
+    if in_step:
+        starts[:] = starts[0]
+    arrivals = [bursty(rng, QUIET, BURST, SPAN, BURST_SECONDS, each) for each in starts]
+    return [draw(rng, each, model=i) for i, each in enumerate(arrivals)]
+
+
+def twelve_models(
+    engines: int,
+    engine: Engine,
+    kv_limit: int,
+    devices: int = 0,
+    apart: bool = False,
+    in_step: bool = False,
+) -> pd.DataFrame:
+    """On so many `devices`, or one an engine; the engines take the models in turn."""
+    rows = []
+    for streams in (twelve_streams(seed, in_step) for seed in SEEDS):
+        pool = [Replica(engine, kv_limit, apart=apart) for _ in range(engines)]
+        for i, replica in enumerate(pool):
+            serve([replica], merge(*streams[i::engines]), least_outstanding)
+        seen = within(merge(*streams), WARM_UP, SPAN)
+        on_time = sum(r.on_time(FIRST, TOKEN) for r in seen)
+        cost = usd_per_1000(devices or engines, SPAN - WARM_UP, on_time)
+        busy = sum(r.busy for r in pool) / sum(r.clock for r in pool)
+        rows.append((devices or engines, on_time / len(seen), cost, busy))
+    columns = ["H100s", "on time", "$ per 1,000 on time", "GPU-Util"]
+    return pd.DataFrame(rows, SEEDS, columns)
 
 
 # Batch work in flight together with online requests, at most; and whether online goes first.
@@ -201,7 +235,7 @@ def mixed_pool(route: str, load: float, total: float, seed: int) -> float:
     """Share on time on two H100s and two A100s."""
     weights = [3, 3, 1, 1]
     pool, rng = DENSE_8B.replicas(2) + OLD_8B.replicas(2), np.random.default_rng(seed)
-    requests = draw(rng, poisson(rng, load * total, WARM_UP + WINDOW + TAIL))
+    requests = draw(rng, poisson(rng, load * total, sum(SHORT)))
     routes = {
         "round robin": weighted_round_robin([1] * 4),
         "least outstanding": least_outstanding,
@@ -209,5 +243,5 @@ def mixed_pool(route: str, load: float, total: float, seed: int) -> float:
         "weighted least outstanding": weighted_least(dict(zip(pool, weights))),
     }
     serve(pool, requests, routes[route])
-    seen = [r for r in requests if WARM_UP <= r.arrival < WARM_UP + WINDOW]
+    seen = within(requests, SHORT[0], SHORT[1])
     return sum(r.on_time(FIRST, TOKEN) for r in seen) / len(seen)

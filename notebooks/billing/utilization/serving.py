@@ -256,12 +256,16 @@ def poisson(
 
 
 def bursty(
-    rng: np.random.Generator, seconds: float, starts: Iterable[float]
+    rng: np.random.Generator,
+    quiet: float,
+    more: float,
+    seconds: float,
+    burst: float,
+    starts: Iterable[float],
 ) -> list[float]:
-    """0.2 requests a second, and 4 more during the ten seconds after each start."""
-    quiet = poisson(rng, 0.2, seconds)
-    bursts = [[start + t for t in poisson(rng, 4, 10)] for start in starts]
-    return sorted(itertools.chain(quiet, *bursts))
+    """`quiet` requests a second, and `more` during the `burst` seconds after each start."""
+    bursts = [[start + t for t in poisson(rng, more, burst)] for start in starts]
+    return sorted(itertools.chain(poisson(rng, quiet, seconds), *bursts))
 
 
 def draw(rng: np.random.Generator, arrivals: Sequence[float], **kind) -> list[Request]:

@@ -1,7 +1,7 @@
 """Answers of given lengths from the real engine, which counts its own steps."""
 
 import heapq
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from language_model import Engine
@@ -12,34 +12,31 @@ def generate(engine: Engine, tokens: int) -> int:
     return answer["tokens_predicted"]
 
 
+def groups(lengths: Sequence[int], size: int) -> Iterator[Sequence[int]]:
+    return (lengths[at : at + size] for at in range(0, len(lengths), size))
+
+
 # --8<-- [start:serve]
-def static(engine: Engine, lengths: Sequence[int], slots: int) -> tuple[int, int]:
-    """Steps and tokens when a batch of `slots` is finished before the next begins."""
+def serve(
+    engine: Engine, lengths: Sequence[int], slots: int, group: int
+) -> tuple[int, int]:
+    """Steps and tokens; a slot that is free takes the next request of the same group."""
     before, made = engine.metrics()["n_decode_total"], 0
     with ThreadPoolExecutor(slots) as clients:
-        for at in range(0, len(lengths), slots):
-            batch = lengths[at : at + slots]
-            made += sum(clients.map(generate, [engine] * len(batch), batch))
-    return int(engine.metrics()["n_decode_total"] - before), made
-
-
-def continuous(engine: Engine, lengths: Sequence[int], slots: int) -> tuple[int, int]:
-    """The same when whoever is done makes room at once; the engine's scheduler does the rest."""
-    before = engine.metrics()["n_decode_total"]
-    with ThreadPoolExecutor(slots) as clients:
-        made = sum(clients.map(generate, [engine] * len(lengths), lengths))
+        for some in groups(lengths, group):
+            made += sum(clients.map(generate, [engine] * len(some), some))
     return int(engine.metrics()["n_decode_total"] - before), made
 
 
 # --8<-- [end:serve]
 
 
-def predicted_static(lengths: Sequence[int], slots: int) -> int:
-    return sum(max(lengths[at : at + slots]) for at in range(0, len(lengths), slots))
-
-
-def predicted_continuous(lengths: Sequence[int], slots: int) -> int:
-    free = [0] * slots
-    for length in lengths:
-        heapq.heapreplace(free, free[0] + length)
-    return max(free)
+def predicted(lengths: Sequence[int], slots: int, group: int) -> int:
+    """The same rule on paper, a token a step."""
+    steps = 0
+    for some in groups(lengths, group):
+        free = [0] * slots
+        for length in some:
+            heapq.heapreplace(free, free[0] + length)
+        steps += max(free)
+    return steps

@@ -56,7 +56,7 @@ release.decrypt(sealed, opened, master, context)
 assert opened.read_bytes() == plain.read_bytes()
 assert sealed.read_bytes()[40:80] != Path("again.sealed").read_bytes()[40:80]
 damaged = pd.Series(attacks.try_damaged(sealed, opened, master, context))
-assert len(damaged) == 5 and set(damaged) == {"refused: authentication tag"}
+assert len(damaged) == 6 and set(damaged) == {"refused: authentication tag"}
 damaged.to_frame("decrypting")
 
 # %% name="pickle"
@@ -119,14 +119,18 @@ ways_out = [{"temperature": 0.69}, {"temperature": "0"}, {"top_p": 0.89}]
 ways_out += [{"watermarking": False}, {"logit_bias": {"9": 100}}]
 ways_out += [{"logprobs": True}, {"logprob_token_ids": [9]}]
 ways_out += [{"response_format": labels}, {"tool_choice": "required"}]
+ways_out += [{"structured_outputs": {"choice": ["A", "B"]}}, {"allowed_token_ids": [9]}]
+ways_out += [{"prompt_logprobs": 20}, {"use_beam_search": True}]
 passed = [way for way in ways_out if allowed.is_valid(honest | way)]
-assert allowed.is_valid(honest) and not passed
+assert allowed.is_valid(honest) and len(ways_out) == 13 and not passed
 # What a request leaves out, vLLM fills in from the model's own file, or with neutral values.
 filled = {"auto": 0.6, "vllm": 1.0}  # 0.6 is the temperature of Llama 3.1 8B Instruct
 within = {s: allowed.is_valid(bare | {"temperature": t}) for s, t in filled.items()}
 serve = yaml.safe_load(Path("vllm.yaml").read_text())
 assert allowed.is_valid(bare) and within == {"auto": False, "vllm": True}
 assert within[serve["generation-config"]] and serve["load-format"] == "safetensors"
+assert serve["max-logprobs"] == 0 and serve["host"] == "127.0.0.1"
+assert serve["watermark-config"].get("key")
 print(f"{len(passed)} of {len(ways_out)} ways round get through")
 
 # %% name="false-positives"
@@ -175,7 +179,7 @@ proven_warm, proven_least, proven_cool, proven_unmarked, proven_key = proven
 worst_warm = max(p["temperature 1.0"])
 p_least, p_cool = (p_value(texts.ravel(), secret) for texts in (least, cool))
 assert warm.shape == least.shape == cool.shape == (5, length)
-assert proven_warm == 5 and worst_warm < 1e-8
+assert proven_warm == 5 and np.median(p["temperature 1.0"]) < worst_warm < 1e-8
 # At the floor a text may fail alone; the five together are evidence.
 assert floor == (0.7, 0.9) and 0 < proven_least < 5 and p_least < 1e-10
 assert proven_cool == 0 and 1e-6 < p_cool < min(p["temperature 0.4"]) / 10
@@ -200,6 +204,7 @@ one, five = (sweep[c] for c in sweep)
 # % at which the mean of -log10 p is 6: one in a million
 hidden_by, five_hidden_by = (float(np.interp(-6, -y, sweep.index)) for y in (one, five))
 assert one.iloc[0] > 9 > 6 > one.iloc[3] and five.iloc[3] > 12 and five.iloc[-1] < 1
+assert len({each for chosen, _, each, _ in runs if chosen == 20}) == 5  # five choices
 assert one.is_monotonic_decreasing and 5 < hidden_by < five_hidden_by / 2 < 20
 sweep.round(1)
 
@@ -261,8 +266,11 @@ sources = [place[torch.tensor(s[None, :15_000])] for s in streams]
 controls = [lms.control(s, len(tokens), seed) for seed, s in enumerate(sources)]
 taught = teacher[:-6, lms.CONTEXT :].flatten(0, 1)
 # Pairs of students: the same texts, initial weights and batches, another teacher.
-students = [lms.student(seen, taught, seed)(asked) for seed in range(5)]
-others = [lms.student(seen, c(seen), seed)(asked) for seed, c in enumerate(controls)]
+pairs = [
+    [lms.student(seen, says, seed)(asked) for says in (taught, control(seen))]
+    for seed, control in enumerate(controls)
+]
+students, others = zip(*pairs)
 suspects = {
     "same weights, llama.cpp": [answered],
     "output layer fine-tuned": [read @ tuned.T],

@@ -88,6 +88,7 @@ def damage(stored: bytes, context: bytes) -> dict[str, tuple[bytes, bytes]]:
         "two chunks exchanged": (exchanged, context),
         "passed off as version 3": (stored, context.replace(b"/2/", b"/3/")),
         "passed off as draft-1b": (stored, context.replace(b"chat-7b", b"draft-1b")),
+        "passed off as adapter.bin": (stored, context.replace(b"weights", b"adapter")),
     }
 
 

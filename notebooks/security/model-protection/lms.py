@@ -1,4 +1,4 @@
-"""Language models of others: each learns from texts, seeds and batches of its own."""
+"""Language models of others: each learns from texts of its own."""
 
 import importlib
 import inspect

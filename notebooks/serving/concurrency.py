@@ -52,12 +52,15 @@ PER_S = int(SEQUENCES / seconds_chat)  # answered a second: Little's law again
 engine_limit = SEQUENCES + positions(PER_S * WAIT_S)
 pool_queue = positions(REPLICAS * PER_S * WAIT_S)
 config = yaml.safe_load(Path("flow-control.yaml").read_text())
-flow, detector = config["flowControl"], config["plugins"][-1]
+flow, (*scorers, detector) = config["flowControl"], config["plugins"]
 command = f"--max-num-seqs {SEQUENCES} --max-num-queued-reqs {engine_limit}\n"
 assert Path("serve.sh").read_text().endswith(command) and PER_S == 8
 assert detector["parameters"]["maxConcurrency"] == SEQUENCES
 assert flow["saturationDetector"]["pluginRef"] == detector["type"]
 assert config["featureGates"] == ["flowControl"]
+assert config["apiVersion"] == "llm-d.ai/v1alpha1"
+names = {scorer["type"].removesuffix("-scorer") for scorer in scorers}
+assert names == {"queue", "kv-cache-utilization", "prefix-cache"}
 assert flow["maxRequests"] == str(pool_queue)
 assert flow["defaultRequestTTL"] == f"{WAIT_S}s"
 print(f"{engine_limit} in flight at an engine, {pool_queue} waiting for {REPLICAS}")
@@ -118,16 +121,21 @@ SEATS, LOAD = 8, 1.3  # of capacity
 per_ms = capacity(cost, SEATS)
 
 
-def goodput(limit: float, served: float, load: float = LOAD) -> pd.Series:
+def runs(limit: float, served: float, load: float = LOAD) -> pd.DataFrame:
     """By seed; the first token's deadline is the time in which `served` are answered."""
     return overload(cost, SEATS, load, limit, served / per_ms)
 
 
-rows = {}
+def goodput(limit: float, served: float, load: float = LOAD) -> pd.Series:
+    return runs(limit, served, load)["goodput"]
+
+
+rows, began = {}, []
 for served in (4, 8, 16):
     by_formula, naive = SEATS + positions(served), SEATS + served
     tried = {SEATS + round(served * part / 6) for part in range(8)} | {by_formula}
     means = {n: goodput(n, served).mean() for n in tried}
+    began.append(runs(by_formula, served)["in time"].min())
     rows[served] = by_formula, means[by_formula], max(means.values()), means[naive]
 columns = ["limit", "goodput with it", "best of all limits", "sequences + μD"]
 queue = pd.DataFrame(rows, index=columns).T
@@ -136,7 +144,8 @@ goodput_low = goodput(CHOSEN, 8).min()
 goodput_unbounded = goodput(math.inf, 8).max()
 goodput_naive = queue["sequences + μD"].max()
 gap = (queue["best of all limits"] - queue["goodput with it"]).max()
-gap_bound = 0.03
+gap_bound, began_low = 0.03, min(began)
+assert began_low >= 0.95 > runs(SEATS + 8, 8)["in time"].max() + 0.1
 assert gap < gap_bound and goodput_low > 0.9 and CHOSEN == 12
 assert goodput_naive < queue["goodput with it"].min() - 0.08
 assert goodput_unbounded < 0.08 and LOAD == 1.3
@@ -160,19 +169,30 @@ import numpy as np
 import routing
 from fleet import late_shares
 
-STALE, SLOWDOWN = 64, 3
+SCRAPED, STALE, SLOWDOWN = (
+    2,
+    64,
+    3,
+)  # the loads' age in requests: a scrape, and very old
 policies = routing.round_robin, routing.least_outstanding, routing.two_choices
-(rr, _), (lo, stale_lo), (two, stale_two) = runs = [
-    [late_shares(cost, SEATS, policy, refresh, SLOWDOWN) for refresh in (1, STALE)]
+ages = 1, SCRAPED, STALE
+(rr, *_), (lo, mid_lo, stale_lo), (two, mid_two, stale_two) = shares = [
+    [late_shares(cost, SEATS, policy, refresh, SLOWDOWN) for refresh in ages]
     for policy in policies
 ]
-means = np.mean(runs, axis=2)
-(rr_late, _), (lo_late, stale_lo_late), (two_late, stale_two_late) = means
-assert max(lo_late, two_late, *lo, *two) < 0.02  # in every run
+means = np.mean(shares, axis=2)
+(rr_late, *_), (lo_late, mid_lo_late, stale_lo_late), two_means = means
+two_late, _, stale_two_late = two_means
+per_s = 0.7 * (7 + 1 / SLOWDOWN) * PER_S  # were each replica that of "Do this"
+stale_s = STALE / per_s
+assert round(per_s) == 41 and 1.5 < stale_s < 1.6 and STALE == 64
+assert round(0.050 * per_s) == SCRAPED  # llm-d reads every 50 ms
+assert max(lo_late, mid_lo_late, two_late, *lo, *two, *mid_lo, *mid_two) < 0.02
 assert 0.12 < min(rr) <= rr_late <= max(rr) < 0.14  # one in eight
 assert stale_two_late <= max(stale_two) < 0.08 < min(stale_lo) <= stale_lo_late
 index = ["round robin", "least outstanding", "two choices"]
-columns = ["late, fresh loads [share]", "late, loads 64 requests old [share]"]
+columns = [f"late, loads {age} requests old [share]" for age in ages]
+columns[0] = "late, fresh loads [share]"
 pd.DataFrame(means, index, columns).round(3)
 
 # %% name="sweep-load" tags=["volatile", "sweep"] flips="break_even"
@@ -214,11 +234,12 @@ assert ahead_fifo == 8 and ahead_priority == 0
 print(f"{ahead_fifo} batch calls first by arrival, {ahead_priority} by priority")
 
 # %% name="cancel" tags=["volatile"]
-from gateway import abandoned
+from gateway import abandoned, left_waiting
 
 LONG = 30
 tokens_stream, tokens_plain = await abandoned(engine, LONG, after=5)
-assert tokens_stream < 20 and tokens_plain == LONG
+tokens_queued = await left_waiting(engine, LONG)
+assert tokens_stream < 20 and tokens_plain == LONG and tokens_queued == 0
 print(f"tokens made: {tokens_stream} when streamed, {tokens_plain} by a plain call")
 
 # %% name="prefix" tags=["volatile"]
@@ -230,6 +251,11 @@ hits_affinity = await cached(engines, routing.prefix_affinity)
 hot = await peak(engines, routing.prefix_affinity)
 hot_bounded = await peak(engines, routing.bounded_affinity)
 assert hits_affinity > hits_lo + 0.1 and (hot, hot_bounded) == (6, 3)
+# Loads of 2, 1, 1 and a new one: the mean is 5/3 and the bound 2.5; of 3, 1, 1: 2 and 3.
+first = routing.prefix_affinity(dict.fromkeys(range(3), 0), "hot")
+kept, moved = ({i: n if i == first else 1 for i in range(3)} for n in (2, 3))
+assert routing.bounded_affinity(kept, "hot") == first
+assert routing.bounded_affinity(moved, "hot") != first
 print(f"cached: least outstanding {hits_lo:.0%}, affinity {hits_affinity:.0%}")
 print(f"at one engine at once: {hot} of 6 without a bound, {hot_bounded} with it")
 
@@ -239,6 +265,10 @@ from routing import Balancer, Breaker, phase
 CALLS, WORKERS = 12, 4
 cooldown = [0.0]  # a clock that the notebook moves: nobody waits for the cool-down
 breakers = [Breaker(lambda: cooldown[0]) for _ in engines]
+in_a_row = Breaker(lambda: 0.0)
+for ok in (False, False, True, False):
+    in_a_row.finished(ok)
+assert in_a_row.ready()  # three failures, but not in a row
 lo, rr = routing.least_outstanding, routing.round_robin
 guarded, phases = Balancer(engines, lo, breakers), {}
 engines[2].stop()

@@ -97,15 +97,16 @@ def poisson(per_ms: float, seed: int, count: int = 600) -> list[Request]:
 
 def overload(
     cost: Cost, seats: int, load: float, limit: float, deadline_ms: float
-) -> pd.Series:
-    """One replica, five seeds: goodput as a share of capacity."""
-    per_ms, shares = capacity(cost, seats), []
+) -> pd.DataFrame:
+    """One replica, five seeds: goodput as a share of capacity, and how much of what was
+    admitted began in time."""
+    per_ms, rows = capacity(cost, seats), []
     for seed in SEEDS:
         log = simulate(poisson(load * per_ms, seed), [Replica(cost, seats)], min, limit)
         offered = (log["at"].max() - log["at"].min()) * per_ms
-        in_time = (log["first"] <= deadline_ms).sum()
-        shares.append(in_time / offered)
-    return pd.Series(shares)
+        in_time = log["first"] <= deadline_ms
+        rows.append((in_time.sum() / offered, in_time[~log["refused"]].mean()))
+    return pd.DataFrame(rows, columns=["goodput", "in time"])
 
 
 def simulate(requests, replicas, pick, limit=math.inf, refresh=1) -> pd.DataFrame:

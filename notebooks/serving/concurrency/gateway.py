@@ -238,3 +238,19 @@ async def abandoned(engine, length: int, after: int) -> tuple[int, int]:
         plain.cancel()  # disconnects too
         await asyncio.wait([plain])
         return streamed, await idle() - streamed
+
+
+async def left_waiting(engine, length: int) -> int:
+    """Tokens made for a plain call whose caller leaves the queue before its turn."""
+    gateway = Gateway(engine.address, seats=0)
+    async with serve(gateway) as client:
+        call = asyncio.create_task(client.post("/plain", json={"tokens": length}))
+        while not gateway.waiting:
+            await asyncio.sleep(0.001)
+        call.cancel()
+        await asyncio.wait([call])
+        await asyncio.sleep(0.1)  # the gateway must see the connection close
+        gateway.release()
+        while not gateway.free:
+            await asyncio.sleep(0.001)
+    return gateway.made

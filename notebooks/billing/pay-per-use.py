@@ -223,25 +223,30 @@ LOST, CUT = "failed or lost attempt, not charged", "cut stream, within tolerance
 before = reconcile(db, "engine.jsonl")
 assert set(before["finding"]) == {LOST, CUT}  # explained: what our own faults cost us
 
-# Plant a call past the gateway, a charge without a run, and an edit of charge and balance.
+# Plant a call past the gateway, a charge without a run, an edit of charge and balance,
+# and a charge that is erased and given back.
 stack.past_the_gateway("demo/cold prompt/2", "one two three", 9)
 ghost = {"account": "demo", "key": "ghost", "attempt": 1}
 ledger.reserve(db, "demo", "ghost", "same", hold)
 assert ledger.record(db, ghost, 10, 0, 10, "stop", "") and ledger.settle(db, ghost)
 db.execute("UPDATE ledger SET amount = amount - 1000 WHERE key = 'cold prompt'")
 db.execute("UPDATE account SET balance = balance - 1000 WHERE id = 'demo'")
+erased = stack.bill("demo", "cached prompt")["charge"]  # and with it its line
+db.execute("DELETE FROM ledger WHERE key = 'cached prompt'")
+db.execute("UPDATE account SET balance = balance + %s WHERE id = 'demo'", (erased,))
 
 after = reconcile(db, "engine.jsonl")
 drift = accounts_that_deviate(db)
 findings = after[after["finding"] != LOST].set_index("request")
 assert findings["finding"].to_dict() == {
+    "demo/cached prompt/1": "usage on record, not charged",
     "demo/client hangs up/1": CUT,
     "demo/cold prompt/1": "amount differs",
     "demo/cold prompt/2": "run, no call on record",
     "demo/ghost/1": "charged, never run",
 }
 planted = len(after) - len(before)
-assert drift == 0 and planted == 3
+assert drift == 0 and planted == 4
 
 less = "UPDATE ledger SET amount = amount + %s WHERE key = 'client hangs up'"
 db.execute(less, (ledger.cost(0, 0, 20),))  # and with what was under way, too much

@@ -13,8 +13,8 @@ def reconcile(conn: Connection, engine_log: str) -> pd.DataFrame:
         return {value for (value,) in conn.execute(sql).fetchall()}
 
     ran = pd.read_json(engine_log, lines=True)
-    used = ran[["input", "cached", "output"]].itertuples(index=False)
-    ran["due"] = [ledger.cost(*tokens) for tokens in used]
+    tokens = ran[["input", "cached", "output"]].itertuples(index=False)
+    ran["due"] = [ledger.cost(*each) for each in tokens]
     account = ran["request"].str.split("/").str[0]
     ran = ran[account.isin(column("SELECT id FROM account"))]
 
@@ -35,6 +35,10 @@ def reconcile(conn: Connection, engine_log: str) -> pd.DataFrame:
     both.loc[both["_merge"] == "right_only", "finding"] = "charged, never run"
     both.loc[not_charged & on_record, "finding"] = "failed or lost attempt, not charged"
     both.loc[not_charged & ~on_record, "finding"] = "run, no call on record"
+    used = both["request"].isin(
+        column("SELECT account || '/' || key || '/' || attempt FROM usage")
+    )
+    both.loc[not_charged & used, "finding"] = "usage on record, not charged"
     differ = both[both["due"] != both["taken"]]
     columns = differ[["request", "finding", "due", "taken"]]
     return columns.astype({"due": "Int64", "taken": "Int64"})

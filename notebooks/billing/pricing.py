@@ -209,6 +209,7 @@ for spread in (0.8, 1.2, 1.6):
     limits = np.array([break_even(median, spread) for median in medians])
     assert (limits[:, 0] > limits[:, 1]).all() and (limits[:, 1] > limits[:, 2]).all()
     assert (limits > safe).all() and (np.diff(limits[:, 0]) < 0).all()
+assert np.allclose(break_even(1e6), 50)  # all limits bind: $40 a month either way
 columns = ["all users", "buyers", "buyers, monthly limit"]
 limits = pd.DataFrame(map(break_even, medians), columns=columns, index=medians)
 everyone, chosen = limits.loc[10, ["all users", "buyers"]]

@@ -4,7 +4,8 @@ The traffic is made up; the costs of a token in GPU time are those of `fairness`
 """
 
 from collections.abc import Iterable
-from itertools import permutations
+from itertools import combinations, permutations
+from math import factorial
 
 import numpy as np
 import pandas as pd
@@ -77,6 +78,21 @@ def shapley(load: pd.DataFrame, unit: int = CAPACITY_US) -> dict[str, int]:
                 bought[after] = bought_us(load[sorted(after)], unit)
             total[tenant] += bought[after] - bought[before]
     return total
+
+
+def worst_group(load: pd.DataFrame) -> float:
+    """All by Shapley value: the most that several tenants pay over a fleet of their own."""
+    shares, orders = shapley(load), factorial(load.shape[1])
+    groups = [g for n in range(2, load.shape[1]) for g in combinations(load, n)]
+    return (
+        max(
+            sum(shares[tenant] for tenant in group)
+            / orders
+            / bought_us(load[list(group)])
+            for group in groups
+        )
+        - 1
+    )
 
 
 def by_load(load: pd.DataFrame, unit: int = CAPACITY_US) -> dict[str, dict[str, int]]:

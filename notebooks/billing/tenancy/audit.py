@@ -118,9 +118,14 @@ def _service(manifests: Manifests) -> bool:
     return bool(specs) and found and ports <= _ports(manifests)
 
 
+def _for_all_pods(manifests: Manifests) -> bool:
+    policies = _of("NetworkPolicy", manifests)
+    return all(policy["spec"]["podSelector"] == {} for policy in policies)
+
+
 def _gateway_only(manifests: Manifests) -> bool:
     gateway = {("gateway", port) for port in _ports(manifests)}
-    return allowed(manifests, "ingress") == gateway
+    return _for_all_pods(manifests) and allowed(manifests, "ingress") == gateway
 
 
 def _names_only(manifests: Manifests) -> bool:
@@ -176,6 +181,15 @@ def turns(router: dict) -> str:
     policy = band.get("fairnessPolicyRef", "global-strict-fairness-policy")
     assert policy in {plugin["type"] for plugin in router["plugins"]}, policy
     return policy
+
+
+def at_once(router: dict) -> int | None:
+    """How many requests it lets into each engine, by the detector that is in use."""
+    used = router["flowControl"].get("saturationDetector", {}).get("pluginRef")
+    limits = {
+        plugin["type"]: plugin.get("parameters", {}) for plugin in router["plugins"]
+    }
+    return limits.get(used, {}).get("maxConcurrency")
 
 
 def audit(manifests: Manifests) -> dict[str, bool]:

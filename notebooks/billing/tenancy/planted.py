@@ -23,3 +23,12 @@ DROP TABLE share; DROP FUNCTION peek; DROP INDEX title_taken, document_number;
 ALTER VIEW titles SET (security_invoker = on);
 ALTER ROLE app NOBYPASSRLS
 """
+
+ALONE = [  # a slip, its repair, and the object that it is found in
+    (
+        "ALTER TABLE document NO FORCE ROW LEVEL SECURITY",
+        "ALTER TABLE document FORCE ROW LEVEL SECURITY",
+        "document",
+    ),
+    ("ALTER ROLE app SUPERUSER", "ALTER ROLE app NOSUPERUSER", "app"),
+]

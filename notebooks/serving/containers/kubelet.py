@@ -48,7 +48,7 @@ class Pod:
         def passed(seconds: int) -> bool:
             return (stream.tokens - deleted_at) / tokens_per_s >= seconds
 
-        during = self.get("/health")
+        during = Stream(self.url, 1).end()  # a new request
         wait(lambda: passed(self.prestop))
         self.process.terminate()
         if self.drain:  # a new request is turned away while the old one goes on

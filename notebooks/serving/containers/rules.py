@@ -111,9 +111,10 @@ def images(pod: dict) -> list[str]:
 
 
 def weights_read_only(pod: dict) -> bool:
+    """An image volume always is; another one only where its mount says so."""
     (vllm,) = pod["containers"]
-    mounts = {m["name"]: m.get("readOnly", False) for m in vllm["volumeMounts"]}
-    return all(mounts.get(name, False) for name in image_volumes(pod))
+    mount = next(m for m in vllm["volumeMounts"] if m["mountPath"] == vllm["args"][0])
+    return mount["name"] in image_volumes(pod) or mount.get("readOnly", False)
 
 
 def max_unavailable(spec: dict) -> int | str:

@@ -2,7 +2,7 @@
 
 The port opens when the engine is ready. After SIGTERM it stays open: a new request is answered
 with finish_reason "abort"; those that run may finish within --shutdown-timeout seconds (default 0),
-and are then aborted in the same way.
+and are then aborted in the same way (vLLM sends no abort when that time is over).
 """
 
 import argparse

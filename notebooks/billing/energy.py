@@ -64,7 +64,11 @@ moe_bf16_off, moe_fp8_off = (
 )
 assert moe_off.filter(like="bf16").min() > 0.3 > 0.12 > moe_fp8_off
 
+H100, MFU = CARDS["H100"], 0.5  # the MFU of prefill is assumed
+prompt_joules = 2 * MODELS["70B"].parameters * H100.power / (MFU * H100.bf16_flops)
 batch, joules, tokens, watts = np.array(RUNS["70B, bf16, 4 x H100"]).T
+output_joules = joules[-1]
+assert 0.19 < prompt_joules < 0.21 and 0.36 < output_joules < 0.38
 ms = batch / tokens * 1e3
 gain, gain_50 = joules[0] / joules[-1], joules[0] / joules[ms < 50].min()
 first_ms, last_ms = ms[0], ms[-1]
@@ -87,7 +91,6 @@ laws.style.format({"law off": "{:.0%}", "step / sheet": "{:.2f}"})
 # %% name="training"
 # GPU hours: Meta's model card; tokens: "15T+", and 15.6T in the paper on 405B.
 TRAINED = {"8B": (1.46e6, 15e12), "70B": (7.0e6, 15e12), "405B": (30.84e6, 15.6e12)}
-H100 = CARDS["H100"]
 rows = []
 for (size, (hours, trained)), served in zip(TRAINED.items(), on_h100):
     spent = hours * 3600 * H100.power  # at most: the limit, not a measurement
@@ -119,6 +122,19 @@ energy = energy.div(bf16, axis=0) - 1
 assert 0.5 < fp8_small < 0.6 and -0.1 < fp8_large < -0.05  # the same eight cards,
 assert 0.25 < half_small < 0.35 and -0.28 < half_large < -0.24  # and half of them
 assert (energy["fp8, 4 cards"].loc[32:] < -0.2).all()
+
+
+def at(ms: float, kind: str) -> float:
+    """Joules a token where the mean time between tokens is this long."""
+    b, j, t, _ = np.array(RUNS[f"235B-A22B, {kind} x H100"]).T
+    return np.interp(ms, b / t * 1e3, j)
+
+
+same_50, half_50, half_60 = (
+    at(ms, kind) / at(ms, "bf16, 8") - 1
+    for ms, kind in ((50, "fp8, 8"), (50, "fp8, 4"), (60, "fp8, 4"))
+)
+assert -0.17 < same_50 < -0.13 and 0.28 < half_50 < 0.34 and -0.15 < half_60 < -0.12
 h100, b200 = (JOULES[f"70B, bf16, {cards}"] for cards in ("4 x H100", "2 x B200"))
 newer_small, newer_large = (1 - b200[batch] / h100[batch] for batch in (8.0, 510.5))
 assert 0.04 < newer_small < 0.06 and 0.33 < newer_large < 0.38
@@ -170,13 +186,23 @@ assert 0.03 < clock_least < 0.06 and 0.25 < clock_most < 0.4
 
 # Training or prefill is all arithmetic: it takes longer by as much as the clock falls.
 clock = np.linspace(0.3, 1, 701)
-best_gpu, best_node = (
-    clock[((static + cores(clock)) / clock).argmin()] for static in (IDLE, IDLE + HOST)
+best_gpu = clock[((IDLE + cores(clock)) / clock).argmin()]
+
+
+def at_node(slope: float) -> tuple[float, float]:
+    """The best clock for the machine, and what it saves of a run at full clock."""
+    work = (IDLE + HOST + cores(clock, slope)) / clock
+    return clock[work.argmin()], 1 - work.min() / work[-1]
+
+
+# By how much the voltage follows the clock is assumed: 0.7, and less or more.
+(_, saved_gentle), (best_node, saved_node), (_, saved_steep) = map(
+    at_node, (0.5, 0.7, 0.9)
 )
-saved_node = 1 - (IDLE + HOST + cores(best_node)) / best_node / (IDLE + HOST + CORES)
 longer_node = 1 / best_node - 1
 assert 0.49 < best_gpu < 0.51 and 0.8 < best_node < 0.83
-assert 0.02 < saved_node < 0.06 and 0.2 < longer_node < 0.25
+assert 0.03 < saved_node < 0.035 and 0.2 < longer_node < 0.25
+assert 0.003 < saved_gentle < 0.006 and 0.06 < saved_steep < 0.08
 clocks.style.format("{:.0%}").format_index("{:.1f}")
 
 # %% name="fleet"
@@ -194,7 +220,14 @@ assert (saved[0] > saved[1]).all() and (
 ).all()  # spare costs energy,
 assert (saved[1] - saved[2] > 0.003).all()  # so does a slow start
 assert 0.23 < bold < 0.25 and 0.19 < safe < 0.21 and 0.16 < patient < 0.18
-assert short[0].min() > 500 and short[2].min() > 0 == short[1].max() == short[3].max()
+assert (
+    1400 < bold_short < 1500 and short[2].min() > 0 == short[1].max() == short[3].max()
+)
+# Noise is assumed: a load that strays twice as far is more than 20% can cover.
+rough = [fleet.week(np.random.default_rng(seed), 36, noise=0.03) for seed in range(5)]
+rough_short = [fleet.sleeping(week, NODES, *POLICIES[1])[1] for week in rough]
+rough_least, rough_most = min(rough_short), max(rough_short)
+assert 1 <= rough_least < rough_most < 10
 # Idle power is assumed: the second policy with less and with more of it.
 sleep_least, sleep_most = (
     fleet.sleeping(weeks[0], NODES, *POLICIES[1], idle)[0] for idle in (1.4, 3.2)
@@ -219,9 +252,8 @@ for region, grams in GRAMS.items():
 columns = ["grid", "from 0:00 [gCO2/kWh]", "best start [h]", "saved"]
 moved = pd.DataFrame(rows, columns=columns).set_index("grid")
 saved_california, saved_germany, saved_pjm = moved["saved"]
-assert (
-    0.55 < saved_california < 0.6 and 0.2 < saved_germany < 0.3 and 0 < saved_pjm < 0.03
-)
+assert 0.585 < saved_california < 0.593 and 0.28 < saved_germany < 0.29
+assert 0.004 < saved_pjm < 0.006
 assert moved["best start [h]"].iloc[:2].between(9, 11).all()  # the sun, not the night
 other_region = 1 - CHINA["southwest"] / CHINA["north"]
 assert 0.6 < other_region < 0.62

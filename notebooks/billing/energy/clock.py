@@ -9,9 +9,11 @@ MEMORY = 140  # W that the memory adds at full bandwidth
 
 
 # --8<-- [start:cores]
-def cores(clock):
+def cores(clock, slope=0.7):
     """Watts of busy cores at a share of the highest clock."""
-    volts = np.maximum(0.65, 0.3 + 0.7 * clock)  # falls with the clock, to a floor
+    volts = np.maximum(
+        0.65, 1 - slope * (1 - clock)
+    )  # falls with the clock, to a floor
     return CORES * volts**2 * clock
 
 

@@ -8,14 +8,17 @@ IDLE, BUSY = 2.1, 8.4  # kW of a node with eight GPUs; idle is assumed
 OFF = 0.1  # kW: the management controller that can wake it, assumed
 
 
-def week(rng: np.random.Generator, peak: float) -> np.ndarray:
-    """Nodes' worth of work in each minute: low at night, two humps, noise that lasts."""
+def week(rng: np.random.Generator, peak: float, noise=0.015) -> np.ndarray:
+    """Nodes' worth of work in each minute: low at night, two humps, noise that lasts.
+
+    A minute keeps 0.9 of the last one's noise, so the load strays by 2.3 times `noise`.
+    """
     hour = np.arange(MINUTES) / 60 % 24
     humps = np.exp(-(((hour - 11) / 3) ** 2)) + np.exp(-(((hour - 20.5) / 2.5) ** 2))
-    noise = np.zeros(MINUTES)
+    stray = np.zeros(MINUTES)
     for minute in range(1, MINUTES):
-        noise[minute] = 0.9 * noise[minute - 1] + rng.normal(0, 0.015)
-    return peak * (0.15 + 0.75 * humps / humps.max()) * (1 + noise)
+        stray[minute] = 0.9 * stray[minute - 1] + rng.normal(0, noise)
+    return peak * (0.15 + 0.75 * humps / humps.max()) * (1 + stray)
 
 
 def power(on, load, idle: float):

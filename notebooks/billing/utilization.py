@@ -110,6 +110,8 @@ online_before, online_free, online_96, online_after, online_queued = on_time
 by_day = days["online on time"].unstack()
 assert by_day["priority, cap 48"].min() > 0.97 > 0.9 > by_day["priority, cap 96"].max()
 assert abs(online_queued - online_after) < 0.005  # the cap decides, and not the order
+first = days["p95 first [s]"].unstack()
+assert (first["one queue, cap 48"] != first["priority, cap 48"]).any()
 assert (
     0.73 < online_96 < 0.79
     and 0 < online_free < by_day["priority, no cap"].max() < 0.01

@@ -24,6 +24,5 @@ def rate(db, version: int, model: str, usage: dict[str, int]) -> int:
         "SELECT unit, rate FROM price WHERE version = %s AND model = %s",
         (version, model),
     ).fetchall()
-    return (
-        sum(usage.get(unit, 0) * per_million for unit, per_million in rates) // DOLLAR
-    )
+    price = dict(rates)  # a unit without a price is an error, not free
+    return sum(count * price[unit] for unit, count in usage.items()) // DOLLAR

@@ -56,10 +56,11 @@ class Adapter(nn.Module):
 # --8<-- [start:train]
 def train(
     frozen: Frozen, rows, seed: int, sigma=0.0, epochs=EPOCHS
-) -> tuple[Adapter, list]:
+) -> tuple[Adapter, list, tuple]:
     """DP-SGD, with sigma 0 all but the noise.
 
-    Also what Opacus has entered in the ledger: (noise, sampling rate, steps).
+    Also what Opacus has entered in the ledger, (noise, sampling rate, steps), and at which
+    norm it clipped and at which rate it learned.
     """
     torch.manual_seed(seed)
     adapter, engine = Adapter(frozen), PrivacyEngine()
@@ -76,7 +77,8 @@ def train(
             optimizer.zero_grad()
             cross_entropy(wrapped(x, h).mT, target).backward()
             optimizer.step()
-    return adapter, engine.accountant.history
+    learned = optimizer.max_grad_norm, optimizer.param_groups[0]["lr"]
+    return adapter, engine.accountant.history, learned
 
 
 # --8<-- [end:train]

@@ -6,6 +6,7 @@
 # %% name="training-hours"
 import math
 
+import numpy as np
 import pandas as pd
 from published import H100, LLAMA_3_1_8B, LLAMA_3_1_70B, TRAINING
 
@@ -77,6 +78,7 @@ assert (tp2 < tp4).all() and (tp4 < tp8).all()  # the same model, on more GPUs
 assert tp2[LONG_PROMPTS].between(0.85, 1).all()  # by which 0.5 and 0.6 were chosen
 tested = pd.concat([tp4[LONG_PROMPTS], ampere[LONG_PROMPTS]])
 low, high, high_8 = tested.min(), tested.max(), tp8.max()
+assert high_8 < 4  # the published row of eight H100s
 assert low < 0.8 and 1.2 < high < 1.25 < tp4[SHAPES].min() and high_8 > 3.5
 shown = {"long prompts": ratios[LONG_PROMPTS], "long answers": ratios[SHAPES]}
 extremes = {name: part.agg(["min", "max"], axis=1) for name, part in shown.items()}
@@ -94,7 +96,8 @@ soon = TARGET * capacity  # requests that start within the target
 assert slots < fits / 2  # latency, not memory, sets the batch
 assert 0.5 < prefill_share < 0.55
 assert (slots, round(slots + soon)) == (72, 79)  # as in the command of the page
-assert 14_000 < soon * PROMPT < 15_000
+prefill_rate = PROMPT / four.prefill_seconds(PROMPT)  # tokens/s, if nothing decodes
+assert 27_500 < TARGET * prefill_rate < 28_000
 ascend = Replica(LLAMA_3_1_70B, accelerator("ascend_910c"), 4, memory_gib=128e9 / GIB)
 ascend_slots = ascend.slots(PROMPT, OUTPUT, TOKEN_SECONDS)
 assert 50 < ascend_slots < slots
@@ -129,28 +132,37 @@ ends = ["fewest of five runs [replicas]", "most [replicas]"]
 pd.DataFrame({way: (min(n), max(n)) for way, n in runs.items()}, index=ends).T
 
 # %% name="levers"
+CAP = 1_024
+shorter = fleet.bursts(cap=CAP)
+mean_shorter = np.mean([tokens.mean() for _, tokens in shorter])
+capped = Fleet.of(four, PROMPT, mean_shorter, TOKEN_SECONDS, RATE, TARGET)
 need = {  # replicas: the most of the five runs with bursts
     "as it comes": bursts,
-    "max_tokens 1,024": fleet.most(cap=1_024),
-    "defer 10%": fleet.most(share=0.1),
-    "defer 20%": fleet.most(share=0.2),
-    "defer 40%": fleet.most(share=0.4),
+    "max_tokens 1,024": capped.most(shorter),
+    "defer 10%": fleet.most(fleet.bursts(share=0.1)),
+    "defer 20%": fleet.most(fleet.bursts(share=0.2)),
+    "defer 40%": fleet.most(fleet.bursts(share=0.4)),
 }
 gpus = {lever: n * four.devices for lever, n in need.items()}
 fp8 = Replica(LLAMA_3_1_70B, H100, 2, value_bytes=1)
-assert fp8.slots(PROMPT, OUTPUT, TOKEN_SECONDS) == slots  # on half the GPUs
+assert (
+    fp8.slots(PROMPT, OUTPUT, TOKEN_SECONDS) == slots
+)  # half the bytes, twice the peak
 gpus["FP8"] = bursts * fp8.devices
 as_it_comes, capped_gpus, tenth, fifth, level, fp8_gpus = gpus.values()
-assert 2 * fp8_gpus == as_it_comes > capped_gpus >= tenth > fifth > level
+assert 2 * fp8_gpus == as_it_comes == capped_gpus > tenth > fifth > level
+# With less decoding, the prefills weigh more on each token.
+capped_slots = capped.slots
+assert 60 < capped_slots < 65 < slots
+crowded_ms = 1000 * four.residence_seconds(slots, PROMPT, mean_shorter) / mean_shorter
+assert 54.5 < crowded_ms < 55.5
 few_gpus, few_refused = level, fleet.refused(by_mean)  # 40% levels the traffic
-cut_short = fleet.share_above(1_024)
-assert (
-    few_gpus == by_mean * four.devices and 0.05 < few_refused < 0.1 > cut_short > 0.05
-)
+cut_short = fleet.share_above(CAP)
+assert few_gpus == by_mean * four.devices
+assert 0.08 < few_refused < 0.09 and 0.075 < cut_short < 0.085
 print(pd.Series(gpus, name="GPUs"))
-print(
-    f"refused on {few_gpus} GPUs: {few_refused:.1%}; cut short by the cap: {cut_short:.0%}"
-)
+print(f"refused on {few_gpus} GPUs: {few_refused:.1%}; cut short: {cut_short:.0%}")
+print(f"with the cap {capped_slots} slots; with {slots}, {crowded_ms:.1f} ms a token")
 
 # %% name="quotas"
 from pool import admitted, manifests
@@ -159,8 +171,8 @@ POOL, MACHINE = 64, 8  # GPUs
 priority, quota, deployment = manifests()
 serving_quota, research_quota, replicas = *quota.values(), deployment["replicas"]
 promised = POOL - serving_quota  # to research; it may borrow the rest
-assert replicas * deployment["gpus"] == capped_gpus  # the plan
-assert serving_quota == capped_gpus + MACHINE  # and a machine to spare
+assert replicas * deployment["gpus"] == tenth  # the plan
+assert serving_quota == tenth + MACHINE  # and a machine to spare
 assert 0 < promised < research_quota <= POOL
 assert priority == {"serving": 100_000, "research": 1_000}  # as in the page's command
 assert admitted("serving", "serving")
@@ -173,18 +185,38 @@ print(f"{replicas} replicas, quotas {quota}; research admits {let_in} of {classe
 from pool import Forecast, hourly
 
 DELIVERY = 8  # weeks
-rule, just_so = Forecast(), Forecast(ahead=DELIVERY)
-assert (rule.late_share, rule.late_after) == (0.05, TARGET)
-assert rule.gpus(RATE) == serving_quota  # the quota is what the plan's rate takes
-notice = {"the rule": [], "8 weeks ahead": []}
-for seed in range(5):
-    assert not rule.fires(hourly(seed, grows_from=40), serving_quota).any()  # steady
-    grows = hourly(seed, grows_from=16)
-    for name, each in zip(notice, (rule, just_so)):
-        notice[name].append(each.notice(grows, serving_quota))
-least_notice, too_late = map(min, notice.values())
-assert too_late < DELIVERY - 1 and DELIVERY <= least_notice
-print(f"least weeks of notice: by the rule {least_notice:.1f}, 8 ahead {too_late:.1f}")
+ahead, just_so = Forecast(), Forecast(ahead=DELIVERY)
+assert (ahead.late_share, ahead.late_after) == (0.05, TARGET)
+assert ahead.preempted == RATE / 200
+assert [held < pd.Timedelta(hours=1) for held in ahead.held] == [True, True, False]
+assert ahead.gpus(RATE) == serving_quota  # the quota is what the plan's rate takes
+
+
+def notices(rule: Forecast, base: float) -> list[float]:
+    """Weeks of notice with five seeds, if requests grow from this level on."""
+    grows = (hourly(seed, base, grows_from=16) for seed in range(5))
+    return [rule.notice(each, serving_quota) for each in grows]
+
+
+def false_alarms(base: float) -> int:
+    """In how many of five runs the rule fires though requests do not grow."""
+    return sum(ahead.fires(hourly(n, base), serving_quota).any() for n in range(5))
+
+
+LOW, MIDDLE, HIGH = 10, 12.5, 15.5  # requests/s, on average over a weekday
+low_peak, middle_peak, high_peak = (
+    hourly(0, each).max() for each in (LOW, MIDDLE, HIGH)
+)
+least_notice, just_so_notices = min(notices(ahead, LOW)), notices(just_so, LOW)
+too_late = min(just_so_notices)
+least_from_middle, alarms = min(notices(ahead, MIDDLE)), false_alarms(HIGH)
+assert 6 < too_late < max(just_so_notices) < DELIVERY < 9 < least_notice < 9.5
+assert [round(p) for p in (low_peak, middle_peak, high_peak)] == [12, 15, 18]
+assert 6.5 < least_from_middle < DELIVERY - 1 and false_alarms(MIDDLE) == 0
+assert alarms == 3
+print(f"least notice: {least_notice:.1f} weeks, looking 8 ahead {too_late:.1f}")
+print(f"grown from {middle_peak:.0f} requests/s: {least_from_middle:.1f}")
+print(f"steady at {high_peak:.0f} of {RATE} requests/s: fires in {alarms} of 5 runs")
 
 # %% name="sweep-bursts" tags=["sweep"] flips="outgrown"
 found = {1: runs["steady"], 2: runs["bursts"]}
@@ -193,7 +225,7 @@ needed = pd.DataFrame(found).agg(["min", "max"]).T.sort_index()
 needed["formula"] = [fleet.by_formula(fleet.burst_rate(f)) for f in needed.index]
 outgrown = min(needed.index[needed["max"] > by_mean])  # in one of five runs
 always = min(needed.index[needed["min"] > by_mean])
-assert 1 < outgrown < always <= 1.25 and (needed["max"] <= needed["formula"]).all()
+assert 1.1 < outgrown < always <= 1.25 and (needed["max"] <= needed["formula"]).all()
 names = "fewest of five runs", "most", "by burst rate"
 needed.columns = [f"{name} [replicas]" for name in names]
 needed.rename_axis("rate in a burst [times the rest]")

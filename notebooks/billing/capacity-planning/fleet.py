@@ -68,24 +68,27 @@ class Fleet:
         """Replicas needed with five seeds."""
         return [self.needed(*self.traffic(seed, burst)) for seed in range(5)]
 
-    def most(self, share: float = 0, cap: float = np.inf) -> int:
-        """Replicas for five runs with bursts, if this share of each waits and answers end at `cap`."""
-        return max(
-            self.needed(deferred(arrivals, share), np.minimum(tokens, cap))
-            for arrivals, tokens in self._bursts()
-        )
+    def bursts(
+        self, share: float = 0, cap: float = np.inf
+    ) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Five runs, if this share of each burst is deferred and answers end at `cap` tokens."""
+        runs = (self.traffic(seed, burst=2) for seed in range(5))
+        return [
+            (deferred(arrivals, share), np.minimum(tokens, cap))
+            for arrivals, tokens in runs
+        ]
+
+    def most(self, runs: list[tuple[np.ndarray, np.ndarray]]) -> int:
+        return max(self.needed(*run) for run in runs)
 
     def refused(self, replicas: int) -> float:
         """Share of five runs turned away at the door, if none may wait longer than the target."""
-        runs = [self.waits(*each, replicas, self.target) for each in self._bursts()]
+        runs = [self.waits(*each, replicas, self.target) for each in self.bursts()]
         assert max(map(np.nanmax, runs)) <= self.target
         return float(np.mean([np.isnan(waits).mean() for waits in runs]))
 
     def share_above(self, cap: int) -> float:
-        return float(np.mean([(tokens > cap).mean() for _, tokens in self._bursts()]))
-
-    def _bursts(self) -> list[tuple[np.ndarray, np.ndarray]]:
-        return [self.traffic(seed, burst=2) for seed in range(5)]
+        return float(np.mean([(tokens > cap).mean() for _, tokens in self.bursts()]))
 
     def by_formula(self, rate: float, queues_of_their_own: bool = False) -> int:
         """Erlang C: any free slot is found, or requests wait at the replica they were sent to."""

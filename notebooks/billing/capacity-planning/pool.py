@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import yaml
 
 WEEK = 24 * 7
@@ -32,7 +33,8 @@ def manifests() -> tuple[dict[str, int], dict[str, int], dict]:
                 "replicas": spec["replicas"],
                 "gpus": int(limits["nvidia.com/gpu"]),
             }
-            assert pod["tolerations"] and meta["namespace"] == "serving"
+            assert meta["namespace"] == "serving"
+            assert pod["tolerations"][0]["key"] == "nvidia.com/gpu"
             assert pod["nodeSelector"][LABEL] == "NVIDIA-H100-80GB-HBM3"
             assert pod["priorityClassName"] == "serving"
     return priority, quota, deployment
@@ -55,10 +57,10 @@ def admitted(namespace: str, priority_class: str) -> bool:
     return True
 
 
-def hourly(seed: int, grows_from: int, weeks: int = 40) -> np.ndarray:
-    """Requests a second, with busy days and quiet weekends; 3% more a week from a week on."""
-    hour = np.arange(weeks * WEEK)
-    level = 12.5 + 0.375 * np.maximum(0, hour / WEEK - grows_from)
+def hourly(seed: int, base: float, grows_from: int = 40) -> np.ndarray:
+    """Forty weeks of requests a second; from a week on, each week 3% more than the one before."""
+    hour = np.arange(40 * WEEK)
+    level = base * 1.03 ** np.maximum(0, hour / WEEK - grows_from)
     day = 1 + 0.15 * np.sin(2 * np.pi * (hour % 24 - 9) / 24)
     weekend = np.where(hour // 24 % 7 >= 5, 0.75, 1)
     noise = np.random.default_rng(seed).normal(0, 0.25, len(hour))
@@ -73,27 +75,41 @@ def predict_linear(samples: np.ndarray, window: int, ahead: int) -> np.ndarray:
     return np.lib.stride_tricks.sliding_window_view(samples, window) @ weights
 
 
+ATTEMPTS = 'sum(rate(http_requests_total{handler=~"/v1/(chat/)?completions"%s}[5m]))'
+QUEUED = "vllm:request_queue_time_seconds"
+LATE = (
+    f"(({ATTEMPTS} or vector(0)) + sum(rate({QUEUED}_count[5m])) - "
+    f'sum(rate({QUEUED}_bucket{{le="@"}}[5m]))) / serving:requests:rate5m > @'
+) % ',status="5xx"'
+PREEMPTED = "sum by (model_name) (rate(vllm:num_preemptions_total[10m])) > @"
+OUTGROWS = (
+    "predict_linear(max_over_time(serving:requests:rate5m[1w])[@w:1d], @ * 604800) / @ * @ + @"
+    ' > scalar(kube_resourcequota{namespace="serving", resourcequota="gpus", type="hard"})'
+)
+
+
+def _values(expression: str, template: str) -> list[float]:
+    """What stands in the expression in the places of the @."""
+    found = re.fullmatch(re.escape(template).replace("@", r"([\d.]+)"), expression)
+    return [float(value) for value in found.groups()]
+
+
 class Forecast:
     """The rules of alerts.yaml, read as they stand there."""
 
     def __init__(self, ahead: int | None = None) -> None:
         """Looks `ahead` weeks ahead, or as many as the rule says."""
         rules = yaml.safe_load(Path("alerts.yaml").read_text())["groups"][0]["rules"]
-        _, late, _, outgrows = (rule["expr"] for rule in rules)
-        found = re.fullmatch(
-            r'1 - sum\(rate\(vllm:request_queue_time_seconds_bucket{le="(\S+)"}\[5m\]\)\) '
-            r"/ serving:requests:rate5m > (\S+)",
-            late,
-        )
-        self.late_after, self.late_share = map(float, found.groups())
-        found = re.fullmatch(
-            r"predict_linear\(max_over_time\(serving:requests:rate5m\[1w\]\)"
-            r"\[(\d+)w:1d\], (\d+) \* 604800\) / (\S+) \* (\d+) \+ (\d+) "
-            r'> scalar\(kube_resourcequota{namespace="serving", .+ type="hard"}\)',
-            outgrows,
-        )
-        window, weeks, self.each, self.devices, self.spare = map(float, found.groups())
+        attempts, late, preempted, outgrows = (rule["expr"] for rule in rules)
+        assert attempts == ATTEMPTS % ""  # answers of every status
+        assert {"name": "gpus", "namespace": "serving"} in [
+            document["metadata"] for document in _documents()
+        ]
+        self.late_after, self.late_share = _values(late, LATE)
+        (self.preempted,) = _values(preempted, PREEMPTED)
+        window, weeks, self.each, self.devices, self.spare = _values(outgrows, OUTGROWS)
         self.window, self.ahead = 7 * int(window), 7 * (ahead or int(weeks))  # days
+        self.held = [pd.Timedelta(rule["for"].replace("d", "D")) for rule in rules[1:]]
 
     def gpus(self, requests_per_second: np.ndarray | float) -> np.ndarray | float:
         return requests_per_second / self.each * self.devices + self.spare
@@ -105,6 +121,7 @@ class Forecast:
         return self.gpus(predict_linear(peaks, self.window, self.ahead)) > quota
 
     def notice(self, hourly: np.ndarray, quota: int) -> float:
-        """Weeks from the first warning to the hour when demand exceeds the quota."""
-        warned = (np.argmax(self.fires(hourly, quota)) + self.window + 6) / 7
+        """Weeks from the alert to the hour when demand exceeds the quota."""
+        first = np.argmax(self.fires(hourly, quota)) + self.window + 6  # days
+        warned = (first + self.held[-1] / pd.Timedelta(days=1)) / 7
         return float(np.argmax(self.gpus(hourly) > quota) / WEEK - warned)

@@ -20,7 +20,7 @@ class Replica:
     memory_gib: float = 79.22
     """What vLLM sees on a device sold as 80 GB: the log in vLLM pull request 10511, 2024."""
     workspace_gib: float = 3.58 + 1.26
-    """Beside weights and cache, on each of two devices: the same log."""
+    """Beside weights and cache, on each of two devices: the same log, of Llama 3 8B."""
     efficiency: float = 1
     """Of this replica, over 0.5 of the peak operations and 0.6 of the peak bandwidth."""
 

@@ -91,6 +91,7 @@ OUTGROWS = (
 def _values(expression: str, template: str) -> list[float]:
     """What stands in the expression in the places of the @."""
     found = re.fullmatch(re.escape(template).replace("@", r"([\d.]+)"), expression)
+    assert found, expression
     return [float(value) for value in found.groups()]
 
 

@@ -67,14 +67,16 @@ assert (
 )  # caches that are nearly full
 assert signal["ignoreNullValues"] == guard["ignoreNullValues"] == "false"
 
-(advanced,) = spec["advanced"].values()
+hpa = yaml.safe_load(Path("hpa.yaml").read_text())
+[(field, advanced)] = spec["advanced"].items()
+assert field.lower() == f"{hpa['kind']}Config".lower()
+average = {t.get("metricType", "AverageValue") for t in spec["triggers"]}
+assert average == {"AverageValue"}  # each threshold is for one replica
 scaling = advanced | {
     "minReplicas": spec["minReplicaCount"],
     "maxReplicas": spec["maxReplicaCount"],
 }
-# As KEDA makes it, but for its metrics.
-hpa = yaml.safe_load(Path("hpa.yaml").read_text())
-hpa["spec"] |= scaling
+hpa["spec"] |= scaling  # as KEDA makes it, but for its metrics
 kubernetes_validate.validate(hpa, "1.35", strict=True)
 window = scaling["behavior"]["scaleDown"]["stabilizationWindowSeconds"]
 print(
@@ -113,7 +115,7 @@ assert weights_large > large / 2 and startup_held < cloud_needed < CLOUD
 starts.round().astype(int)
 
 # %% name="service"
-from fleet import FULL_RATE, SLOTS, STEP_OF_1, TOKENS, answer_seconds
+from fleet import FULL_RATE, SLOTS, STEP_OF_1, TOKENS, answer_seconds, step_seconds
 
 read = bytes_8b / (0.7 * accelerator("h100_sxm").bandwidth)  # the weights, once a step
 full, at_target = answer_seconds(SLOTS), answer_seconds(TARGET)
@@ -122,9 +124,11 @@ growth_share, read_ms = headroom - 1, 1e3 * read
 unnoticed = 1.1 * TARGET  # inside the tolerance
 growth_unnoticed = FULL_RATE / (unnoticed / answer_seconds(unnoticed)) - 1
 kv_gb = SLOTS * TOKENS * SMALL.kv_bytes() / 1e9
-assert 0.85 < read / STEP_OF_1 < 1.1 and 1.2 < headroom < 1.35
+full_ms, mean_context = 1e3 * step_seconds(SLOTS), TOKENS // 2
+assert 0.85 < read / STEP_OF_1 < 1.1 and 1.1 < headroom < 1.25
+assert 17.5 < full_ms < 18.5  # 11.84 with short contexts
 assert kv_gb < 0.92 * 80 - bytes_8b / 1e9
-assert 0.1 < growth_unnoticed < growth_share - 0.05
+assert 0.08 < growth_unnoticed < growth_share - 0.03
 print(f"step of 1: {1e3 * STEP_OF_1} ms measured, {read_ms:.2f} ms to read the weights")
 print(f"a full replica answers {headroom:.2f} times as fast as one at the target")
 
@@ -224,9 +228,9 @@ assert route.loc["5 taken, fast start", "highest"] < 0.01 and 11 < kept < spare 
 route.map("{:.1%}".format)
 
 # %% name="sweep-start-up" tags=["sweep"] flips="break_even"
-from fleet import forecast, largest
+from fleet import MOST, forecast, largest
 
-STARTS, LOW = (30, 60, 90, 120, 180, 240, 360, 480, 600), 60
+STARTS, LOW = (30, 60, 90, 120, 180, 240, 360, 480, 600), 40
 late, peaks, paid = {}, {}, {}
 for seconds in STARTS:
     rules = {
@@ -260,6 +264,7 @@ flip_high = flips[1.2]
 assert flips[0.3] is None and flip_high < break_even
 assert 60 < break_even < 240 and sweep.iloc[:, 0].is_monotonic_increasing
 assert safe < 0.01 < 0.15 < late_600
+assert (peaks[240]["in flight"] == MOST).all()
 assert overshoot > 1.7 * needed and modest < 1.5 * needed and extra > 0.2
 sweep.round(2)
 
@@ -322,12 +327,14 @@ assert best["queue length at 5"] > 5 * late_high and turns_queue > 2 * turns_fli
 assert hours["queue length at 5"] > 1.5 * hours_flight
 assert hours["GPU busy at 80%"] > 1.5 * hours_fixed
 assert hours["CPU at 60% of 1"] > 1.5 * hours_fixed and late_cpu > 0.5
-assert hours["CPU at 60% of 2"] > 1.2 * hours_fixed
-assert turns_none > 4 * turns_flight and 0.02 < window_cost < 0.2
-# Shorter than a start-up: a little later, a little cheaper, far more reversals.
+assert hours["CPU at 60% of 2"] > 1.1 * hours_fixed
+assert turns_none > 3 * turns_flight and 0.02 < window_cost < 0.2
+# Shorter than a start-up: a little cheaper, as late, far more reversals.
 late_none = late["in flight, no window"]
 assert turns_none > 1.2 * turns_short > 2.4 * turns_flight
-assert 2 * late_flight > late_none > late_short > late_flight
+lates = late_none, late_short, late_flight
+late_apart = max(lates) - min(lates)
+assert late_apart < 0.0003 < min(lates) / 10
 assert 0.02 < short_saves < 0.15
 assert late["KV cache at 70%"] > 1.5 * late_flight
 assert best["forecast"] > 2 * late_high and late_flight / 2 < late_both < late_flight

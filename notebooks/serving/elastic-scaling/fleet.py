@@ -8,18 +8,30 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 from hpa import desired_replicas, external
+from transformer_costs import accelerator, transformer
 
 # Seconds; 15 s is the HPA's default period.
 STEP, SYNC, DAY = 7.5, 15, 86400
-# A step of Llama 3 8B with 1 and with 128 sequences, as SGLang measured it, seconds.
-STEP_OF_1, STEP_OF_128 = 0.00737, 0.01184
+# A step of Llama 3 8B with 1 and with 128 sequences, as SGLang measured it, seconds;
+# each sequence then had some 132 tokens in the cache.
+STEP_OF_1, STEP_OF_128, MEASURED_AT = 0.00737, 0.01184, 132
 # Sequences at most, mean output tokens, replicas at most; seconds of queueing that are too many.
 SLOTS, TOKENS, MOST, LIMIT = 128, 2000, 40, 10
 
 
+# Reading the cache of one sequence, half of its answer long, beyond that; an H100 at 70%.
+KV_READ = (TOKENS / 2 - MEASURED_AT) * transformer("llama_3_1_8b").kv_bytes()
+KV_READ /= 0.7 * accelerator("h100_sxm").bandwidth
+
+
+def step_seconds(batch):
+    """As measured, in a straight line between the two batches; and the longer cache."""
+    line = STEP_OF_1 + (STEP_OF_128 - STEP_OF_1) * (batch - 1) / 127
+    return line + KV_READ * batch
+
+
 def answer_seconds(batch):
-    """The measured step, in a straight line between its two batches, for each token."""
-    return TOKENS * (STEP_OF_1 + (STEP_OF_128 - STEP_OF_1) * (batch - 1) / 127)
+    return TOKENS * step_seconds(batch)
 
 
 FULL_RATE = SLOTS / answer_seconds(SLOTS)  # answers a second with all slots taken
@@ -47,8 +59,8 @@ def traffic(days: int):
 
 def one_day(rng):
     hour = np.arange(0, 24, STEP / 3600)[:, None]
-    shape = np.exp(-(((hour - 10.5) / 2.2) ** 2)) * 36 + 12
-    shape = shape + 56 * np.exp(-(((hour - 20) / 2.6) ** 2))
+    shape = np.exp(-(((hour - 10.5) / 2.2) ** 2)) * 25 + 8
+    shape = shape + 40 * np.exp(-(((hour - 20) / 2.6) ** 2))
     begin = rng.uniform(8, 18)
     # Up within a minute, gone after twenty.
     spike = np.clip((hour - begin) * 60, 0, 1) * (hour < begin + 1 / 3)

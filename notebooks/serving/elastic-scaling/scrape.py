@@ -15,7 +15,12 @@ def evaluate(query, scrape: dict) -> float:
     if isinstance(query, str):
         return evaluate(promql_parser.parse(query), scrape)
     if isinstance(query, promql_parser.BinaryExpr):
+        assert str(query.op) == "+"
         return evaluate(query.lhs, scrape) + evaluate(query.rhs, scrape)
+    assert str(query.op) == "sum"
+    assert all(
+        m.op == promql_parser.MatchOp.Equal for m in query.expr.matchers.matchers
+    )
     wanted = {m.name: m.value for m in query.expr.matchers.matchers}
     return sum(
         value

@@ -48,6 +48,7 @@ engine_input = ran["prompt_tokens_total"] + ran["prompt_tokens_cached_total"]
 lost_input = int(engine_input) - sum(said["input"] for said in used)
 cached = [said["cached"] for said in used]
 assert lost_input == used[0]["input"] and cached[0] == 0 < min(cached[1:])
+assert ran["prompt_tokens_cached_total"] - sum(cached) > lost_input / 2
 charged_for = settled["revenue"] + settled["tax"]
 cheaper = charged_for["new"] / charged_for["same"]
 assert cheaper > 2 and charged_for["same"] == charged_for["cut"]
@@ -130,6 +131,8 @@ billed = usd.sum(axis=None)
 assert net < 0.01 * billed < 0.5 * billed < gross
 most_net, least_gross = month.other_draws(100)  # per cent of what was billed
 assert most_net < 20 < 50 < least_gross
+draws = [month.off(seed) for seed in range(100)]
+assert all(100 * n <= most_net and 100 * g >= least_gross for n, g in draws)
 by_customer.map(books.money)
 
 # %% name="mix" tags=["sweep"] flips="alarm_from"
@@ -205,7 +208,8 @@ print("\n".join(alerts))
 bills = month.repaired_twice(admin, jobs, charged, wrong["error"].to_dict())
 sent, fixed = (bill / month.DOLLAR for bill in bills)
 right = sent - by_customer.loc["ada", "too much"] / month.DOLLAR
-assert fixed < right < sent  # corrected by twice what was wrong
+assert fixed < right < sent
+assert round(sent - fixed, 6) == round(2 * (sent - right), 6)  # corrected twice
 print(f"sent ${sent:.2f}, should be ${right:.2f}, is now ${fixed:.2f}")
 
 # %% name="stop" tags=["hide-input"]

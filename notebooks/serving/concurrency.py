@@ -21,7 +21,7 @@ from transformer_costs import transformer
 
 llama, vllm = transformer("llama_3_1_8b"), fact("vllm_defaults")
 WORKSPACE = 3e9  # bytes: assumed
-memory = vllm["gpu_memory_utilization"] * fact("h100_sxm.memory_gb") * 1e9
+memory = vllm["gpu_memory_utilization"] * 79.2 * 2**30  # GiB, as vLLM sees an H100
 kv_kib, block = llama.kv_bytes() / 1024, vllm["block_size_tokens"]
 kv_bytes = memory - 2 * llama.parameters - WORKSPACE
 kv_blocks = int(kv_bytes // (block * llama.kv_bytes()))
@@ -31,9 +31,9 @@ seats_long = kv_blocks // math.ceil((32_000 + 500) / block)
 seconds_chat = 0.5 + 500 * 0.030  # assumed: first token, then 30 ms for each
 # Little's law, L = lambda x W: for a card, and for a proxy's cap of 1,024 requests.
 rate_chat, rate_1024 = seats_chat / seconds_chat, 1_024 / seconds_chat
-assert kv_kib == 128 and 416 < kv_ktokens < 417 and seconds_chat == 15.5
-assert (seats_chat, seats_long) == (165, 12)
-assert 10 < rate_chat < 11 and 66 < rate_1024 < 67
+assert kv_kib == 128 and 451 < kv_ktokens < 452 and seconds_chat == 15.5
+assert (seats_chat, seats_long) == (179, 13)
+assert 11 < rate_chat < 12 and 66 < rate_1024 < 67
 print(f"{kv_blocks:,} KV blocks: {seats_chat} chats or {seats_long} long documents")
 
 # %% name="positions"

@@ -45,7 +45,7 @@ measured.style.format("{:.2f}")
 speed = pd.DataFrame(PUBLISHED["later"]).T  # tokens a second and GPU
 later = 1e6 / 3600 / speed * [RENT[device.lower()] for device in speed]
 now = later["H200"] / later["H100"] - 1
-dense_adds, _, oss_saves, moe_saves = now * [1, 1, -1, -1]
+dense_adds, _, _, moe_saves = now * [1, 1, -1, -1]
 was_saved = 1 - ratio["1,000 / 1,000"]
 later_b200 = 1 - (later["B200"] / later[["H100", "H200"]].min(axis=1)).max()
 assert rounded(dense_adds, moe_saves, was_saved, later_b200) == [0.12, 0.23, 0.05, 0.16]

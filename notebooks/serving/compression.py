@@ -49,7 +49,7 @@ times.T.rename_axis("ms a step").round(2)
 # %% name="sizes"
 big = transformer("llama_3_1_70b")
 quantised = big.active_parameters - big.embedding_parameters  # embeddings stay in BF16
-VISIBLE = 79.2  # GiB: what CUDA reports of a GPU of 80 GB
+VISIBLE = fact("cuda_memory.h100_gib")
 usable = fact("vllm_defaults.gpu_memory_utilization") * VISIBLE * 2**30 / 1e9
 weights = pd.Series({name: formats[name][0] for name in ("BF16", "FP8", "W4A16")})
 weights = (weights * quantised + 2 * (big.parameters - quantised)) / 1e9

@@ -21,7 +21,7 @@ from transformer_costs import transformer
 
 llama, vllm = transformer("llama_3_1_8b"), fact("vllm_defaults")
 WORKSPACE = 3e9  # bytes: assumed
-memory = vllm["gpu_memory_utilization"] * 79.2 * 2**30  # GiB, as vLLM sees an H100
+memory = vllm["gpu_memory_utilization"] * fact("cuda_memory.h100_gib") * 2**30
 kv_kib, block = llama.kv_bytes() / 1024, vllm["block_size_tokens"]
 kv_bytes = memory - 2 * llama.parameters - WORKSPACE
 kv_blocks = int(kv_bytes // (block * llama.kv_bytes()))
@@ -169,11 +169,8 @@ import numpy as np
 import routing
 from fleet import late_shares
 
-SCRAPED, STALE, SLOWDOWN = (
-    2,
-    64,
-    3,
-)  # the loads' age in requests: a scrape, and very old
+SCRAPED, STALE = 2, 64  # the loads' age in requests: a scrape, and very old
+SLOWDOWN = 3
 policies = routing.round_robin, routing.least_outstanding, routing.two_choices
 ages = 1, SCRAPED, STALE
 (rr, *_), (lo, mid_lo, stale_lo), (two, mid_two, stale_two) = shares = [

@@ -158,8 +158,8 @@ SAMPLES, (asked, key) = 16, zip(*problems(16))
 with Engine(slots=SAMPLES) as engine, httpx.Client(base_url=engine.address) as http:
     told = [
         (
-            answers(http, q, 1, 0, temperature=0),
-            answers(http, q, SAMPLES, i, temperature=1),
+            answers(engine, q, 1, 0, temperature=0),
+            answers(engine, q, SAMPLES, i, temperature=1),
         )
         for i, q in enumerate(asked)
     ]

@@ -32,9 +32,9 @@ large = large[large["epochs"] > 1].assign(
     short=lambda run: run["measured"] - run["forecast"],
 )
 few, many = large[large["epochs"] < 8], large[large["epochs"] > 40]
-short_14 = large[large["epochs"].between(13, 15)].set_index("parameters")["short"]
-assert abs(short_14[2.81]) < 0.01 and len(short_14) == 3
-short_14, short_14_large = short_14[4.2465], short_14[8.67]
+at_14 = large[large["epochs"].between(13, 15)].set_index("parameters")["short"]
+short_14, short_14_large = at_14[4.2465], at_14[8.67]
+assert abs(at_14[2.81]) < 0.01 and len(at_14) == 3
 worst_miss, worst_extra = abs(few["short"]).max(), few["measured"].max()
 four_most = large[large["epochs"].between(3.9, 4.1)]["measured"].max()
 short_least, short_most = many["short"].agg(["min", "max"])
@@ -220,7 +220,6 @@ d_more, d_rank, d_drop, d_mild, d_decay = change
 rise_more, rise_rank, rise_drop, rise_mild, rise_decay = rises
 # More data gains more than its interval; no regulariser does, at these strengths.
 d_others = change.iloc[1:].abs().max()
-assert change.is_unique and rises.is_unique
 assert len({d_more, d_rank, d_drop, d_mild, d_decay}) == len(runs)
 assert len({rise_more, rise_rank, rise_drop, rise_mild, rise_decay}) == len(runs)
 assert d_more + margin.iloc[0] < 0 and (change.abs() < margin).iloc[1:].all()

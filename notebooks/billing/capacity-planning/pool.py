@@ -1,6 +1,7 @@
 """What the manifests of the GPU pool say, and what its forecast does."""
 
 import re
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ WEEK = 24 * 7
 LABEL = "nvidia.com/gpu.product"
 
 
+@cache
 def _documents() -> list[dict]:
     return list(yaml.safe_load_all(Path("gpu-pool.yaml").read_text()))
 

@@ -17,10 +17,10 @@ class Replica:
     """Of a weight and of a cached value: 2 for BF16, 1 for FP8, which doubles the peak."""
     usable: float = fact("vllm_defaults.gpu_memory_utilization")
     """Share of the memory that the engine may take."""
-    memory_gib: float = 79.22
-    """What vLLM sees on a device sold as 80 GB: the log in vLLM pull request 10511, 2024."""
+    memory_gib: float = fact("cuda_memory.h100_gib")
+    """What CUDA reports of a device."""
     workspace_gib: float = 3.58 + 1.26
-    """Beside weights and cache, on each of two devices: the same log, of Llama 3 8B."""
+    """Beside weights and cache, on each of two devices: the log in vLLM pull request 10511, of Llama 3 8B."""
     efficiency: float = 1
     """Of this replica, over 0.5 of the peak operations and 0.6 of the peak bandwidth."""
 

@@ -52,7 +52,7 @@ def noise(rng, seconds: int, days: int):
 
 def traffic(days: int):
     """Requests per step of `days` days, a seed each, and the day before as a forecaster knows it:
-    5-minute means of requests per second. A spike of 80% lasts twenty minutes, at an hour nobody knows."""
+    5-minute means of requests per second. A spike of 80% lasts twenty minutes, at a random hour between 8 and 18."""
     columns = [one_day(np.random.default_rng(seed)) for seed in range(days)]
     return tuple(np.concatenate(side, axis=1) for side in zip(*columns))
 

@@ -5,7 +5,8 @@ import random
 from collections import Counter
 
 EXAMPLES = "12 + 17 = 29\n45 - 20 = 25\n6 * 8 = 48\n"
-AS_IT_IS = {"top_k": 0, "top_p": 1, "min_p": 0}  # nothing cut off what the model says
+# Nothing is cut off what the model says, not even after its end token.
+AS_IT_IS = {"top_k": 0, "top_p": 1, "min_p": 0, "ignore_eos": False}
 
 
 def problems(count: int) -> list[tuple[str, str]]:
@@ -19,12 +20,11 @@ def problems(count: int) -> list[tuple[str, str]]:
     return found
 
 
-def answers(http, problem: str, n: int, seed: int, temperature: float) -> list[str]:
+def answers(engine, problem: str, n: int, seed: int, temperature: float) -> list[str]:
     """What the engine answers in n samples."""
-    asked = {"prompt": EXAMPLES + problem, "n": n, "n_predict": 2, "seed": seed}
-    asked |= AS_IT_IS | {"temperature": temperature}
-    sent = http.post("/completion", json=asked).json()
-    return [sample["content"] for sample in (sent if n > 1 else [sent])]
+    asked = {"n": n, "seed": seed, "temperature": temperature} | AS_IT_IS
+    sent = engine.complete([EXAMPLES + problem], 2, **asked)
+    return [sample["content"] for sample in sent]
 
 
 def voted(samples: list[str]) -> str:

@@ -13,15 +13,9 @@ def best_fit(lengths: list[int], capacity: int) -> int:
     return len(free)
 
 
-def split(lengths: list[int], capacity: int) -> list[int]:
-    """A sample that is too long becomes several."""
-    whole = [capacity for n in lengths for _ in range(n // capacity)]
-    return whole + [n % capacity for n in lengths if n % capacity]
-
-
 def packed(lengths: list[int], capacity: int) -> int:
-    """Positions computed when samples are packed and long ones split."""
-    return capacity * best_fit(split(lengths, capacity), capacity)
+    """Positions computed when samples, none longer than a sequence, are packed."""
+    return capacity * best_fit(lengths, capacity)
 
 
 def padded(lengths: list[int], batch: int = 8) -> int:

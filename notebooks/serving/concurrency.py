@@ -95,7 +95,7 @@ assert verdict(gateway, Call(tenant="new", tokens=48)) == (503, 3)
 assert "new" not in bucket.levels  # a full server takes nothing from its quota
 
 # %% name="curve" tags=["volatile"]
-from fleet import Cost
+from continuous_batching import Cost
 from language_model import Engine
 from measure import cpu_ms
 
@@ -115,7 +115,8 @@ curve = pd.DataFrame(curve, index=["step [ms]", "tokens per CPU second"]).T
 curve.rename_axis("sequences in the batch").round(1)
 
 # %% name="queue" tags=["volatile"]
-from fleet import capacity, overload
+from continuous_batching import capacity
+from fleet import overload
 
 SEATS, LOAD = 8, 1.3  # of capacity
 per_ms = capacity(cost, SEATS)
@@ -152,7 +153,8 @@ assert goodput_unbounded < 0.08 and LOAD == 1.3
 queue.rename_axis("deadline [requests answered by then]").round(2)
 
 # %% name="preemption" tags=["volatile"]
-from fleet import MEAN_OUTPUT, MEAN_PROMPT, finished
+from continuous_batching import MEAN_OUTPUT, MEAN_PROMPT
+from fleet import finished
 
 KV_TOKENS = 8 * (MEAN_PROMPT + MEAN_OUTPUT)  # eight requests of mean length
 by_seats = {n: finished(cost, n, KV_TOKENS) for n in (4, 6, 8, 32)}

@@ -214,6 +214,7 @@ assert STEPS == 80 and EPOCHS == 20 and DELTA == 1e-3 < 1 / len(members)
 assert gain_plain > least_gain > 0.4 > 0.3 > most_gain and most_gain < curve_8
 assert max(gain_short, gain_8, gain_1) < 0.2 and abs(gain_short - gain_8) < 0.1
 assert floor < loss_8 < min(loss_1, loss_short) and loss_8 < loss_plain - 0.2
+assert most_gain == max(r["advantage"] for r in rows if r["training"] in SIGMAS)
 table = mean[["loss, others", "recited", "advantage"]]
 table.assign(**{"advantage, highest of 4": high["advantage"]}).round(3)
 
@@ -265,6 +266,7 @@ public = [key.public_key() for key in keys]
 uploads = [upload(update, keys[c], public, c) for c, update in enumerate(updates)]
 total = sum(uploads)
 assert np.array_equal(total, sum(words(update) for update in updates))  # bit for bit
+assert abs(real(total) - sum(updates)).max() < 1e-4  # what fixed point rounds away
 leak = abs(np.corrcoef(real(uploads[0]), updates[0])[0, 1])
 assert leak < 0.05 and alone > 0.4
 pad = uploads[0] - words(updates[0])  # all 32 bits are masked

@@ -33,9 +33,10 @@ format: install ## mend the style of the code, and write the pairs of the notebo
 	qa sync
 
 # Mutants run by themselves: two at once fill two cores, the longest first, and share the libraries that
-# one process has loaded, where each worker of pytest would load them again.
+# one process has loaded, where each worker of pytest would load them again. Those known to be caught are
+# tried again for some minutes, others each day; `qa mutate` alone tries all.
 test: offline node_modules/.tests $(VENV)/.browser check ## build everything, check it, and run all tests, in a browser too
-	qa mutate
+	qa mutate --minutes 6
 	pytest -n auto -m 'not alone'
 	pytest -m alone
 

@@ -60,6 +60,21 @@ def test_what_explore_finds_stands_on_the_page(sample: SampleProject) -> None:
     assert said in (sample.root / "site/en/training/sum/index.html").read_text()
 
 
+def test_known_mutants_are_tried_while_there_is_time(sample: SampleProject) -> None:
+    planted = {"find": "[1, 1]", "replace": "[1, 2]", "claim": "1", "anchor": "run"}
+    text = "".join(
+        f'{key} = "{value}"\n' for key, value in (planted | {"caught_by": "sum"}).items()
+    )
+    sample.write("notebooks/training/sum/mutants.toml", f"[[mutant]]\n{text}")
+    tried = "1 mutants, each caught where it says\n"
+    assert qa(sample, "mutate", "--minutes", "0").stdout == tried  # it was not known
+    passed_over = "0 mutants, each caught where it says\nknown to be caught, and not tried again: "
+    passed_over += "those of training/sum\n"
+    assert qa(sample, "mutate", "--minutes", "0").stdout == passed_over
+    for arguments in ([], ["--minutes", "1"]):
+        assert qa(sample, "mutate", *arguments).stdout == tried
+
+
 def test_unknown_names_are_refused(sample: SampleProject) -> None:
     done = qa(sample, "run", "training/nothing")
     assert done.returncode == 1

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import datetime
 import logging
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +16,7 @@ from qa.pages import page as pages
 from qa.prepare import run_shard
 from qa.printable import loggable
 from qa.project import Project
-from qa.run import exploring, mutants
+from qa.run import caught, exploring, mutants
 from qa.run import notebook as notebooks
 from qa.run.asserted import unasserted
 from qa.run.inside.safe import HTML, TEXT
@@ -37,7 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
         elif options.command == "mutate" and options.explore:
             _explore(project, options.names)
         elif options.command == "mutate":
-            _mutate(project, options.names)
+            _mutate(project, options.names, options.minutes)
         elif options.shard:
             _run_shard(project, *options.shard)
         elif options.twice:
@@ -80,6 +82,8 @@ def _parser() -> argparse.ArgumentParser:
         if name == "mutate":
             explore = "plant faults of its own instead, and list those that nothing noticed"
             command.add_argument("--explore", action="store_true", help=explore)
+            minutes = "pass over those known to be caught, but for as many as fit into N minutes"
+            command.add_argument("--minutes", type=float, metavar="N", help=minutes)
     return parser
 
 
@@ -152,12 +156,33 @@ def _run_twice(project: Project, names: list[str]) -> None:
     print(f"{len(runs.results)} examples show the same when they run again")
 
 
-def _mutate(project: Project, names: list[str]) -> None:
-    books = {book.name: book for book in _read(project, names)}
-    planted = [(name, mutant) for name, book in books.items() for mutant in mutants.read(book)]
-    if failures := mutants.run_all(books, planted, project.cache):
+def _mutate(project: Project, names: list[str], minutes: float | None) -> None:
+    books = {book.name: book for book in _read(project, names) if mutants.read(book)}
+    known = [] if minutes is None else [name for name in books if caught.known(books[name])]
+    tried = _try_mutants(project, [books[name] for name in books if name not in known])
+    end = time.monotonic() + 60 * (minutes or 0)
+    left = caught.in_turn(known, datetime.date.today())
+    while left and time.monotonic() < end:
+        tried += _try_mutants(project, [books[left.pop(0)]])
+    print(f"{tried} mutants, each caught where it says")
+    if left:
+        print(f"known to be caught, and not tried again: those of {', '.join(sorted(left))}")
+
+
+def _try_mutants(project: Project, books: list[notebooks.Notebook]) -> int:
+    """How many there are, all caught. Raises Failures."""
+    planted = [(book, mutant) for book in books for mutant in mutants.read(book)]
+    by_name = {book.name: book for book in books}
+    pairs = [(book.name, mutant) for book, mutant in planted]
+    failures = mutants.run_all(by_name, pairs, project.cache)
+    wrong = {failure.path for failure in failures}
+    for book in books:
+        mine = [mutant for each, mutant in planted if each is book]
+        if not wrong & {mutant.path for mutant in mine}:
+            caught.keep(book, len(mine))
+    if failures:
         raise Failures(failures)
-    print(f"{len(planted)} mutants, each caught where it says")
+    return len(planted)
 
 
 def _explore(project: Project, names: list[str]) -> None:

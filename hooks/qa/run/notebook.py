@@ -26,8 +26,8 @@ LENT = Path(__file__).parent / "lent"
 FACTS = ("facts.py", "facts.json")
 """The module that hands out facts, and the file in which it finds those of a notebook."""
 
-MUTANTS, EXPLORED = "mutants.toml", "explored.toml"
-"""Beside a notebook's files, and none of them: see qa.run.mutants and qa.run.exploring."""
+MUTANTS, CAUGHT, EXPLORED = BESIDE = "mutants.toml", "caught.toml", "explored.toml"
+"""Beside a notebook's files, and none of them: see the modules of these names in qa.run."""
 
 DEFAULT_SECONDS = 10
 MAXIMUM_SECONDS = 30
@@ -270,7 +270,7 @@ def _companions(path: Path) -> dict[str, CompanionFile]:
     return {
         str(file.relative_to(folder)): _companion(file, folder)
         for file in disk.below(folder, "**/*")
-        if file not in (folder / MUTANTS, folder / EXPLORED)
+        if file.parent != folder or file.name not in BESIDE
     }
 
 

@@ -178,20 +178,20 @@ print(f"{prompt_tokens} tokens computed cold, {hit_tokens} after a hit")
 print(f"shared: {found} after {probes} tries; own slots: {missed} after {tried}")
 
 # %% name="salt-cost"
-from facts import fact
-from fairness import GPU, KV_TOKENS, PREFILL_S, USABLE
+from fairness import BLOCK, KV_TOKENS, MEMORY, PREFILL_S, WORKSPACE
 
-BLOCK, TEMPLATE = fact("vllm_defaults.block_size_tokens"), 2_000  # tokens
+TEMPLATE = 2_000  # tokens
 together = round(TENANTS * ACTIVE)  # active at once, on average
 salt_share = together * TEMPLATE / KV_TOKENS
 salt_gb = together * TEMPLATE * MODEL.kv_bytes() / 1e9
 saved_ms, block_ms = (tokens * PREFILL_S * 1e3 for tokens in (TEMPLATE, BLOCK))
 assert together == 10 and 0.04 < salt_share < 0.06 and 2.5 < salt_gb < 2.7
-assert 60 < saved_ms < 70 and 0.4 < block_ms < 0.6 and BLOCK == 16
+assert 60 < saved_ms < 70 and 0.4 < block_ms < 0.6
+assert KV_TOKENS == 451_632 and BLOCK == 16  # as on the page on concurrency
 QWEN = transformer("qwen3_32b")  # in BF16 on two cards, as served on the page
-room = 2 * GPU.memory * USABLE - 2 * QWEN.parameters
+room = 2 * (MEMORY - WORKSPACE) - 2 * QWEN.parameters
 longest = round(room / QWEN.kv_bytes() / REQUESTS, -2)  # tokens a request
-assert 2_000 < longest < 3_000
+assert longest == 2_500
 print(f"{salt_gb:.1f} GB, {salt_share:.0%} of the cache; a hit saves {saved_ms:.0f} ms")
 print(f"a right guess of one block saves {block_ms:.1f} ms")
 
@@ -285,7 +285,7 @@ replica_hour = attribution.CAPACITY_US
 bought, alone = -(-hour // replica_hour), (-(-load // replica_hour)).sum()
 hourly = (load.div(hour, axis=0).mul(bought, axis=0).sum() / alone).max() - 1
 monthly = (bought.sum() * load.sum() / load.sum().sum() / alone).max() - 1
-assert 0.03 < hourly < 0.08 and monthly > 0.1
+assert 0.02 < hourly < 0.04 and 0.1 < monthly < 0.12
 shown.T.rename_axis(columns="[$]")
 
 # %% name="who-leaves"
@@ -299,10 +299,11 @@ half_whole, half_parts = whole[HALF].max(), parts[HALF].min()
 assert premium > 0.03 and premium_parts > 0.4 and min(half_whole, half_parts) > 0.2
 assert (whole[USE] >= premium).all() and (parts[USE] >= premium_parts).all()
 assert (whole[HALF] <= half_whole).all() and (parts[HALF] >= half_parts).all()
-group = max(
-    worst_group(month.assign(steady=(month["steady"] * 1.4).astype(int)))
+together_more = [
+    worst_group(month.assign(steady=(month["steady"] * 0.8).astype(int)))
     for month in map(gpu_us, map(usage, SEEDS))
-)
-assert 0.05 < group < 0.15
+]
+group = min(together_more)
+assert 0.14 < group <= max(together_more) < 0.16  # in every seed
 most = 100 * whole.groupby(level=0).max().rename_axis("traffic of steady [×]")
 most.round(0).astype(int).rename_axis(columns="more than a silo [%]")

@@ -17,13 +17,17 @@ from facts import fact
 from transformer_costs import accelerator, transformer
 
 MODEL, GPU, ATTAINED = transformer("llama_3_1_8b"), accelerator("h100_sxm"), 0.5
-USABLE = fact("vllm_defaults.gpu_memory_utilization")
+# What vLLM takes of a card by default, and what it needs beside weights and cache: assumed.
+USABLE = fact("vllm_defaults.gpu_memory_utilization") * fact("cuda_memory.h100_gib")
+MEMORY, WORKSPACE = USABLE * 2**30, 3e9  # bytes
+BLOCK = fact("vllm_defaults.block_size_tokens")
 WEIGHTS = 2 * MODEL.parameters  # bytes in BF16
 # For each token of a prompt:
 PREFILL_S = MODEL.forward_flops(1) / (GPU.bf16_flops * ATTAINED)
 STEP_S = WEIGHTS / (GPU.bandwidth * ATTAINED)  # a decoding step reads all weights,
 CACHED_S = MODEL.kv_bytes() / (GPU.bandwidth * ATTAINED)  # and each token in the cache
-KV_TOKENS = int((GPU.memory * USABLE - WEIGHTS) / MODEL.kv_bytes())
+KV_ROOM = MEMORY - WORKSPACE - WEIGHTS
+KV_TOKENS = int(KV_ROOM // (BLOCK * MODEL.kv_bytes())) * BLOCK  # whole blocks
 SLOTS = fact("vllm_defaults.max_num_seqs")
 W_IN, W_OUT = 1, 5  # relative prices of a token: $3 and $15 a million
 

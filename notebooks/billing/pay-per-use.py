@@ -20,6 +20,7 @@ admitted, affordable = MILLION // chat_hold, MILLION // chat_cost
 one_by_one = 100_000 * ledger.cost(1, 1, 0)  # each cached token rounded by itself
 rounding_loss = (ledger.cost(100_000, 100_000, 0) - one_by_one) / MILLION
 assert one_by_one == 0 < rounding_loss and hold_ratio > 10 > admitted < affordable / 10
+assert (chat_cost, chat_hold, rounding_loss) == (12_000, 128_880, 0.03)
 print(f"held {chat_hold:,} u$; $1 admits {admitted} at a time, pays for {affordable}")
 
 # %% name="limits-swept" tags=["sweep"] flips="full_from"
@@ -198,7 +199,8 @@ seen, least_spendable = storm(stack, KEYS, STEPS)
 charges, charged_keys = stack.charges("load")
 assert charges == charged_keys == KEYS and wallet("load") == (load_hold - load_price, 0)
 requests, cut_off, refused = sum(seen.values()), seen["cut off"], seen["402"]
-assert requests > 2 * KEYS and cut_off > 0 and refused > 0 <= least_spendable
+assert requests > 2 * KEYS and cut_off > 0 and refused > 0
+assert 0 <= least_spendable < just_enough  # as seen from outside, while it went on
 assert requests == cut_off + refused + seen["200"] + seen["409"] + seen["replayed"]
 print(f"{dict(sorted(seen.items()))} -> {charges} charges for {KEYS} keys")
 

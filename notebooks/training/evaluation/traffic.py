@@ -48,8 +48,10 @@ def compared(y: np.ndarray, scores: dict, resampled: np.ndarray) -> pd.DataFrame
     of_logistic, of_trees = (metrics(y, score, weights) for score in scores.values())
     rows = {}
     for metric, values in of_trees.items():
-        interval = np.quantile((values - of_logistic[metric])[1:], (0.025, 0.975))
-        rows[metric] = of_logistic[metric][0], values[0], *interval
+        gains = (values - of_logistic[metric])[1:]
+        low, high = np.quantile(gains, (0.025, 0.975))
+        assert ((gains >= low) & (gains <= high)).mean() >= 0.95
+        rows[metric] = of_logistic[metric][0], values[0], low, high
     return pd.DataFrame(rows, index=[*scores, "difference from", "to"]).T
 
 

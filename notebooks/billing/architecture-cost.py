@@ -69,6 +69,8 @@ checked = costs.summary(off)
 moe_over = np.concatenate([r for n, r in off.items() if "Qwen3" in n]).mean()
 told_apart = int(((ratio * h100 / h200 > 1) == (ratio > 1)).sum())
 assert (held_points, told_apart) == (96, 6) and h200_adds < deviation
+least, most = checked["lowest"].iloc[1:].min(), checked["highest"].iloc[1:].max()
+assert least == held_out.min() < 0 < most == held_out.max()  # wrong in both directions
 assert rounded(COMPUTE, MEMORY, deviation, tpu_off) == [0.56, 0.55, 0.22, 0.05]
 assert rounded(mi300x_over, moe_over, b200_over) == [0.34, 0.39, 0.31]
 checked.style.format("{:+.0%}", subset=checked.columns[1:])

@@ -24,7 +24,8 @@ over_8b, over_70b, over_405b, over_v3 = training["overrun"]
 mfu_8b, mfu_70b, mfu_405b, mfu_v3 = training["end-to-end MFU"]
 of_fp8_peak = mfu_v3 / 2  # V3 was trained in FP8, at twice the peak
 assert 1 < over_v3 < over_405b < 1.25 and over_70b > 1.4 and over_8b > 2.5
-assert mfu_8b < 0.14 < 0.34 < mfu_v3 < 0.35 and of_fp8_peak < 0.18
+assert mfu_8b < 0.14 < mfu_70b < 0.34 < mfu_405b < mfu_v3 < 0.35
+assert of_fp8_peak < 0.18
 training.style.format("{:.2f}")
 
 # %% name="devices"
@@ -124,6 +125,7 @@ runs = {
 steady, bursts, if_slow, if_fast = map(max, runs.values())
 assert by_mean == math.ceil(at_full) == steady < own_queues
 assert min(runs["bursts"]) >= by_mean + 2 and bursts == by_burst - 1
+assert bursts / by_mean == 1.5  # half as many GPUs again
 assert if_slow - if_fast > bursts - by_mean and 3 * burst_rate == 100
 print(
     f"Erlang C: mean rate {by_mean}, a queue each {own_queues}, burst rate {by_burst}"

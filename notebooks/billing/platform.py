@@ -191,6 +191,7 @@ attacks = [
     ("payment of tomorrow", 400, pay, {"age": -86_400}),
     ("payment delivered again", 200, pay, {"event": "evt_1", "cents": 500}),
 ]
+assert len({str(changes) for *_, changes in attacks}) == 9  # no two are alike
 rows = []
 for name, expected, send, changes in attacks:
     before = one("SELECT sum(balance)::bigint FROM wallet")
@@ -390,6 +391,7 @@ at_most = pd.DataFrame(
 fits = at_most["balance last [calls/s]"] >= BUSY
 assert fits[trips < full_from].all() and not fits[trips > full_from].any()
 assert full_from == 5
+assert (at_most.iloc[:, 1] < at_most.iloc[:, 0] / 2).all()  # balance first: fewer calls
 at_most
 
 # %% name="check-then-charge"

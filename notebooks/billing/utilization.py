@@ -28,6 +28,7 @@ for name, served in {"8B": DENSE_8B, "30B-A3B": MOE_30B}.items():
 cheaper, slower = gauges.loc[1] / gauges.loc[256], gauges.loc[8] / gauges.loc[1]
 dense_ratio, moe_ratio = cheaper.filter(like="$")
 dense_growth, moe_growth = slower.filter(like="ms")
+assert DENSE_8B.kv_limit == 451_632  # tokens, as on the page on concurrency
 flops = DENSE_8B.engine.token_flops * gauges.index / gauges["8B step [ms]"] * 1e3
 mfu_1, mfu_256 = flops[1] / H100.bf16_flops, flops[256] / H100.bf16_flops
 assert gauges.filter(like="$").diff().iloc[1:].lt(0).all(axis=None)
@@ -72,9 +73,9 @@ assert 0.94 < util_10 < 0.97 and mean["GPU-Util"][0.5] > 0.99
 assert paid.is_monotonic_decreasing  # late ones counted too, more load looks better
 assert cheapest == 0.75 and 0.065 < lowest < 0.067  # counted right, it does not
 assert 0.91 < on_time_cheapest < 0.94  # the cheapest load may be beyond the target
-assert 0.03 < on_time_100 < 0.06 and 5 < overload < 6.5
-assert 0.43 < queue_90 < 0.48 and 49 < token_90 < 52  # all are slow, none waits
-assert 0.68 < one_low < 0.70 and 0.73 < one_load < 0.745 and 0.74 < one_high < 0.76
+assert 0.03 < on_time_100 < 0.05 and 7 < overload < 8
+assert 0.44 < queue_90 < 0.49 and 51 < token_90 < 53  # all are slow, none waits
+assert 0.67 < one_low < 0.69 and 0.72 < one_load < 0.735 and 0.75 < one_high < 0.77
 assert eight_usable.min() > one_high and 0.80 < eight_load < 0.815
 assert 0.69 < spare_load < one_load  # a failure costs more than the pool gains
 assert 0.48 < cached_gain < 0.52 and 18 < full < 18.7
@@ -108,7 +109,7 @@ cost_before, _, cost_96, cost_after, _ = valley["$ per 1,000"]
 on_time = valley["online on time"]
 online_before, online_free, online_96, online_after, online_queued = on_time
 by_day = days["online on time"].unstack()
-assert by_day["priority, cap 48"].min() > 0.97 > 0.9 > by_day["priority, cap 96"].max()
+assert by_day["priority, cap 48"].min() > 0.96 > 0.9 > by_day["priority, cap 96"].max()
 assert abs(online_queued - online_after) < 0.005  # the cap decides, and not the order
 first = days["p95 first [s]"].unstack()
 assert (first["one queue, cap 48"] != first["priority, cap 48"]).any()
@@ -126,8 +127,10 @@ valley.round(3)
 # %% name="packing"
 import numpy as np
 from packing import some_replicas, three_ways
+from scenarios import MEMORY
+from serving import REPORTED
 
-GB = 73  # of an H100's 80, what vLLM may take by default
+GB = MEMORY * REPORTED / 1e9  # of an H100, what vLLM may take by default
 BUSY = 0.8
 rng = np.random.default_rng(2)
 sets = [some_replicas(rng, 14) for _ in range(6)]  # GB and busy share of each
@@ -137,19 +140,19 @@ proved = int((packed["by both"] == packed["fewest"]).sum())
 too_few = packed_mean - memory_mean
 some_overloaded = int((packed["of them overloaded"] > 0).sum())
 assert (packed["by both"] - packed["fewest"]).between(0, 1).all() and proved == 5
-assert 5.5 < packed_mean < 5.8 and 0.4 < too_few < 0.6 and some_overloaded == 5
+assert 5.5 < packed_mean < 5.8 and 0.6 < too_few < 0.7 and some_overloaded == 5
 assert packed["of them overloaded"].mean() > 1 and (packed["fewest"] > 4).all()
 packed.mean().round(2).to_frame("devices").T
 
 # %% name="models"
 from scenarios import kv, twelve_models
-from serving import adapter_share, dense
+from serving import PROMPT, QUANTILES, adapter_share, dense
 
 LLAMA = transformer("llama_3_1_8b")
 whole = dense(LLAMA, H100, own=1, base=0)  # each reads weights of its own
 third = dense(LLAMA, H100, own=1, base=0, part=1 / 3)
 lora = dense(LLAMA, H100, own=adapter_share(LLAMA, rank=16))
-kv_1, kv_2, kv_3, kv_4 = (kv(H100, share) for share in (0.92, 0.45, 0.30, 0.23))
+kv_1, kv_2, kv_3, kv_4 = (kv(share) for share in (MEMORY, 0.45, 0.30, 0.23))
 runs = {
     "a device each": twelve_models(12, whole, kv_1),
     "2, time slices": twelve_models(6, whole, kv_2, apart=True),
@@ -164,12 +167,15 @@ cost_1, cost_2, cost_3, cost_thirds, cost_lora, _ = sharing["$ per 1,000 on time
 saved_2, saved_3 = 1 - cost_2 / cost_1, 1 - cost_3 / cost_1
 util_1 = sharing["GPU-Util"]["a device each"]
 assert min(runs[way]["on time"].min() for way in (*runs,)[:2]) > 0.99
-assert 0.8 < runs["3, time slices"]["on time"].max() < 0.95  # three are too many
-assert on_time_2 > 0.995 and 0.89 < on_time_3 < 0.92
-assert 0.42 < on_time_thirds < 0.45 and 0.41 < on_time_step < 0.45
-assert 1.2 < cost_1 < 1.3 and 0.92 < cost_thirds < 0.98 and 0.2 < cost_lora < 0.215
-assert 0.49 < saved_2 < 0.51 and 0.61 < saved_3 < 0.65 and 0.35 < util_1 < 0.38
-assert 125_000 < kv_2 < 130_000 and 37_000 < kv_3 < 38_000 and kv_4 < 0  # 4 do not fit
+low_3, high_3 = runs["3, time slices"]["on time"].agg(["min", "max"])
+assert 0.90 < low_3 < 0.92 < 0.94 < on_time_3 < 0.95 < high_3 < 0.97  # on the edge
+assert on_time_2 > 0.995
+assert 0.45 < on_time_thirds < 0.48 and 0.41 < on_time_step < 0.45
+assert 1.2 < cost_1 < 1.3 and 0.86 < cost_thirds < 0.9 and 0.2 < cost_lora < 0.215
+assert 0.43 < cost_3 < 0.45 and 0.35 < util_1 < 0.38
+assert 0.49 < saved_2 < 0.51 and 0.64 < saved_3 < 0.66
+assert (kv_2, kv_3, kv_4) == (146_608, 49_264, 3_840)
+assert kv_4 < np.interp(0.95, QUANTILES, PROMPT)  # four: 1 prompt in 20 is too long
 sharing[["H100s", "on time", "$ per 1,000 on time"]].round(3).astype({"H100s": int})
 
 # %% name="slots"
@@ -185,7 +191,7 @@ cheapest_low, cheapest_high, share_64 = rates.min(), rates.max(), rates[64] / fu
 assert 13.7 < full_64 < 14 and 15.3 < full_96 < 15.7 and full_256 == full
 assert 12.7 < cheapest_low < 13 and 13.6 < cheapest_high < 13.9
 assert 25 < token_64 < 26 and 30 < token_96 < token_256  # 64 hold the target of 30 ms
-assert 23 < first_64 < 25.5 and 1 < first_96 < first_64 and first_256 < 0.5
+assert 25 < first_64 < 27 and 1 < first_96 < first_64 and first_256 < 0.5
 assert 0.91 < share_64 < 0.95
 slots.round(2)
 
@@ -203,7 +209,7 @@ cheapest_load, tight_load, moe_load = (int(x) for x in prices.idxmin())
 assert (priced.unstack().iloc[0] > priced.unstack().min()).all()  # down, and up again,
 assert (priced.unstack().iloc[-1] > priced.unstack().min()).all()  # in every seed
 assert len(prices) == len(GRID)
-assert (tight_load, cheapest_load, moe_load) == (60, 75, 80)
+assert (tight_load, cheapest_load, moe_load) == (60, 75, 75)
 assert cheapest_load == round(100 * cheapest)
 prices.round(3)
 

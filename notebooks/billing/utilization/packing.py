@@ -4,14 +4,16 @@ from collections.abc import Sequence
 
 import numpy as np
 from scipy.optimize import Bounds, LinearConstraint, milp
+from serving import WORKSPACE
 from transformer_costs import transformer
 
 LLAMA_3_1_8B, LLAMA_3_1_70B = transformer("llama_3_1_8b"), transformer("llama_3_1_70b")
-# GB of weights and of a little KV cache; a device with 80 GB has 73 to give.
+# GB of weights, workspace and a little KV cache; the last one is assumed as a whole.
+MORE = WORKSPACE / 1e9 + 5
 SIZES = {
-    "70B in 4 bits": 0.5 * LLAMA_3_1_70B.parameters / 1e9 + 8,
-    "8B in 16 bits": 2 * LLAMA_3_1_8B.parameters / 1e9 + 8,
-    "8B in 8 bits": LLAMA_3_1_8B.parameters / 1e9 + 8,
+    "70B in 4 bits": 0.5 * LLAMA_3_1_70B.parameters / 1e9 + MORE,
+    "8B in 16 bits": 2 * LLAMA_3_1_8B.parameters / 1e9 + MORE,
+    "8B in 8 bits": LLAMA_3_1_8B.parameters / 1e9 + MORE,
     "embedding": 4.0,
 }
 

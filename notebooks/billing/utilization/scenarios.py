@@ -62,13 +62,13 @@ class Served:
     # --8<-- [end:capacity]
 
 
-def kv(device, share: float = MEMORY) -> int:
-    return kv_tokens(2 * MODEL.parameters, MODEL.kv_bytes(), device, share)
+def kv(share: float = MEMORY) -> int:
+    return kv_tokens(2 * MODEL.parameters, MODEL.kv_bytes(), share)
 
 
-DENSE_8B = Served(dense(MODEL, H100), kv(H100))
-MOE_30B = Served(mixture(H100), kv_tokens(MOE_PARAMETERS, MOE_KV_BYTES, H100, MEMORY))
-OLD_8B = Served(dense(MODEL, A100), kv(A100))
+DENSE_8B = Served(dense(MODEL, H100), kv())
+MOE_30B = Served(mixture(H100), kv_tokens(MOE_PARAMETERS, MOE_KV_BYTES, MEMORY))
+OLD_8B = Served(dense(MODEL, A100), kv())
 
 
 # --8<-- [start:cost]

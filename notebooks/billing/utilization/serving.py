@@ -14,6 +14,10 @@ from transformer_costs import Accelerator, Transformer, transformer
 OF_BANDWIDTH, OF_FLOPS = 0.7, 0.5
 CHUNK = 2_048  # prompt tokens a step takes in before it admits no more
 SLOTS = 256  # sequences at once: --max-num-seqs
+# Bytes that CUDA reports of an H100 of 80 GB; an A100 of 80 GB is taken to have as many.
+REPORTED = fact("cuda_memory.h100_gib") * 2**30
+WORKSPACE = 3e9  # bytes of each engine beside weights and KV cache: assumed
+BLOCK = fact("vllm_defaults.block_size_tokens")
 
 
 @dataclass(frozen=True)
@@ -94,11 +98,10 @@ def adapter_share(model: Transformer, rank: int) -> float:
     return model.layers * rank * sum(map(sum, ends)) / model.parameters
 
 
-def kv_tokens(
-    weights: float, token_bytes: float, device: Accelerator, share: float
-) -> int:
-    """Tokens of KV cache of an engine: its share of the memory, less weights and 3 GB of its own."""
-    return int((share * device.memory - 3e9 - weights) / token_bytes)
+def kv_tokens(weights: float, token_bytes: float, share: float) -> int:
+    """Of an engine: its share of the memory, less weights and workspace, in whole blocks."""
+    free = share * REPORTED - WORKSPACE - weights
+    return int(free // (BLOCK * token_bytes)) * BLOCK
 
 
 @dataclass(slots=True, eq=False)

@@ -31,10 +31,11 @@ refusals = pd.DataFrame(topup.worst(delays, rules, seeds=5), index=delays).round
 spend, held = topup.spent_and_held(seeds=5)  # dollars a second; dollars
 lasts, keeps_up, needed = 5 / spend, 10 / spend, 300 * spend
 for rule, shares in zip(rules, refusals.T.to_numpy()):
-    assert ((shares > 1) == (delays > min(rule) / spend)).all()
+    assert ((shares == 0) == (delays < min(rule) / spend)).all()
 assert refusals.loc[300].round().tolist() == [50, 42, 0]
 assert [round(x, 1) for x in (1_000 * spend, held, needed)] == [56.9, 3.0, 17.1]
 assert (round(lasts), round(keeps_up)) == (88, 176)
+assert topup.refused(delay=180, threshold=1_000, top_up=10, seed=0) > 1
 refusals
 
 # %% name="deliveries"
@@ -46,10 +47,13 @@ stories = stack.tell_stories()
 outcome = stack.report(stories)
 webhooks, payments = int(outcome["webhooks"].sum()), len(stories)
 assert outcome["credits"].tolist() == [1] * (payments - 1) + [0]
-assert outcome["balance [$]"].tolist() == [20, 20, 20, 20, 20, 15, 20, 12, 20, 0]
-assert outcome.loc["endpoint down at first", "failed"] == 4 and webhooks == 38
-assert len(provider.of("declined, then paid")) == 2  # charges of one intent
+assert outcome["balance [$]"].tolist() == [20, 20, 20, 20, 20, 15, 20, 12, 20, 20, 0]
+assert outcome.loc["endpoint down at first", "failed"] == 4 and webhooks == 42
+declined, paid = provider.of("declined, then paid")  # two charges of one intent
+assert declined["intent"] == paid["intent"] and declined["id"] != paid["id"]
 assert stack.stored_twice() == 0
+last_told = stack.arrived("refund overtakes success")[-1]
+assert last_told == "charge succeeded"  # it was credited after the refund
 outcome
 
 # %% name="any-order"
@@ -57,7 +61,9 @@ from orders import FACTS, TRUE_BALANCE, all_orders, merged
 
 pending = FACTS[0], ("re", "refund", 500, "pending", -500)
 canceled = *pending, ("re", "refund", 500, "canceled", 500)
-told = [*(FACTS[:n] for n in range(1, 6)), pending, canceled]  # so far
+second = *FACTS[:2], ("r2", "refund", 300, "pending", -300), FACTS[2]  # one fails
+asked = FACTS[0], ("dp", "dispute", 800, "inquiry", 0), FACTS[3]
+told = [*(FACTS[:n] for n in range(1, 6)), pending, canceled, second, asked]  # so far
 so_far = [merged(stack.lab, f"so far {n}", facts) for n, facts in enumerate(told)]
 assert so_far == [sum(booked for *_, booked in facts) for facts in told]
 ends, newer_only = all_orders(stack.lab)
@@ -79,6 +85,7 @@ assert unknown["first answer"].tolist() == ["unknown"] * 4
 assert unknown["same key"].tolist() == ["processing"] * 2 + ["unknown"] * 2
 assert unknown["query"].tolist() == ["succeeded"] * 4
 assert pay("first still running") == "succeeded"  # the same key, a third time
+assert stack.find_out("never sent") == []  # which is not "failed"
 assert pay("below the minimum", amount=30) == "HTTPStatusError"  # 400: our mistake
 provider.answering |= {"too many requests": "throttled", "new key each try": "late"}
 assert [pay("too many requests") for _ in range(2)] == ["unknown", "processing"]
@@ -117,6 +124,8 @@ assert renewals["tried on day"].tolist() == tries
 assert renewals["days paused"].tolist() == [0, 0, 0, 8, 4, 0]
 assert renewals["mails"].tolist() == [0, 2, 1, 2, 6, 1]
 assert renewals["credit [$]"].tolist() == [20, 20, 20, 0, 20, 20]
+said = [provider.answers[payment][0] for payment in ("good/1", "stolen/1")]
+assert said == [200, 402]  # a decline is an answer
 asked, confirmed = provider.of("bank asks/1")  # two charges of one payment
 assert asked["intent"] == confirmed["intent"] and not provider.of("bank asks/2")
 renewals.astype({"tried on day": str})
@@ -126,7 +135,10 @@ provider.fees["foreign card"] = 108  # 1% more than agreed
 pay("foreign card")
 stack.credit_by_hand("credited by hand")
 stack.refund_untold("refund untold")
-findings = stack.reconcile()
+provider.kept = 25  # cents of the payout, by a bank on the way
+findings, short = stack.reconcile(), stack.missing_in_bank()
+provider.kept = 0
+assert (short, stack.missing_in_bank()) == (0.25, 0)  # dollars
 assert findings["finding"].to_dict() == {
     "webhook lost": "collected, not credited",
     "new key each try": "collected twice",
@@ -135,6 +147,7 @@ assert findings["finding"].to_dict() == {
     "foreign card": "fee differs",
     "refund untold": "amounts differ",
 }
+assert findings["finding"].nunique() == 5
 findings.fillna("")
 
 # %% name="repair"

@@ -88,18 +88,20 @@ class Stack:
         self.ours.start(self.app)
         provider.copies["event sent three times"] = 3
         provider.twins.add("two events for one fact")
-        provider.delay["refund overtakes success", "succeeded"] = 3_600
+        provider.delay["refund overtakes success", "charge"] = 3_600
         provider.lost.add("webhook lost")
         provider.declines["empty"] = lambda: "insufficient_funds"
         stories = ["in order", *provider.copies, *provider.twins]
         refunds = ["refund overtakes success", "refund fails"]
-        stories += [*refunds, "part disputed", "inquiry only", *provider.lost]
+        disputes = {"part disputed": "lost", "dispute won": "won"}
+        stories += [*refunds, *disputes, "inquiry only", *provider.lost]
         for story in stories:
             self.pay(story)
         for story in refunds:
             charge = provider.of(story)[0]["id"]
             provider.refund(charge, 500, fails=story == "refund fails")
-        provider.dispute("part disputed", 800, ends="lost")
+        for story, end in disputes.items():
+            provider.dispute(story, 800, ends=end)
         provider.inquire("inquiry only")
         stories.insert(3, "declined, then paid")
         self.pay("declined, then paid", card="empty")
@@ -131,6 +133,15 @@ class Stack:
     def stored_twice(self) -> int:
         """Deliveries in the inbox beyond one of each event."""
         return self.one("SELECT count(*) - count(DISTINCT event) FROM inbox")
+
+    def arrived(self, payment: str) -> list[str]:
+        """What its events said, in the order in which they came."""
+        rows = self.db.execute(
+            """SELECT concat_ws(' ', body->'data'->>'kind', body->'data'->>'status')
+               FROM inbox WHERE body->'data'->>'payment' = %s ORDER BY received_at""",
+            (payment,),
+        )
+        return [said for (said,) in rows]
 
     def quarantined(self) -> int:
         """Events that wait for a person."""
@@ -236,6 +247,11 @@ class Stack:
         found = self.db.execute("SELECT * FROM differences ORDER BY payment")
         columns = ["payment", "finding", "gross [$]", "booked [$]", "fee [$]"]
         return pd.DataFrame(found.fetchall(), columns=columns).set_index("payment")
+
+    def missing_in_bank(self) -> float:
+        """Dollars: the file's net amounts, less what the bank says has arrived."""
+        net = self.one("SELECT sum(net) FROM settlement")
+        return float(net - self.provider.paid_out())
 
     def credit_by_hand(self, payment: str) -> None:
         """Declined, but support is kind."""

@@ -19,9 +19,9 @@ TRUE_BALANCE = sum(booked for *_, booked in FACTS)
 
 
 def merged(db: Connection, name: str, order: tuple) -> int:
-    """Balance in cents after `merge` of each, and of the first once more."""
+    """Balance in cents after `merge` of each in this order, and of all once more."""
     wallets.create(db, name, name, 2_000)
-    for movement, kind, cents, status, _ in (*order, order[0]):
+    for movement, kind, cents, status, _ in (*order, *order):
         news = {
             "payment": name,
             "intent": f"{name} pi",

@@ -9,6 +9,7 @@ import json
 import math
 import time
 from collections.abc import AsyncIterator, Callable
+from decimal import Decimal
 
 import httpx
 from fastapi import FastAPI, Header, Request, Response
@@ -50,8 +51,9 @@ class Provider:
         self.copies: dict[str, int] = {}  # deliveries of each event
         self.twins: set[str] = set()  # each fact becomes two events
         self.lost: set[str] = set()  # no webhook arrives
-        self.delay: dict[tuple[str, str], int] = {}  # (payment, status): seconds
+        self.delay: dict[tuple[str, str], int] = {}  # (payment, kind): seconds
         self.fees: dict[str, int] = {}  # charged otherwise than agreed: cents
+        self.kept = 0  # cents that a bank on the way keeps: they are in no file
         self.queue: list[tuple[float, int, int, str, str]] = []
         self.log: list[tuple[str, float, int]] = []
         self.sent: dict[str, str] = {}  # by payment: its last event
@@ -121,8 +123,8 @@ class Provider:
 
     def emit(self, movement: dict, after: float = 0) -> None:
         """Queue what just became true as one event."""
-        payment, status = movement["payment"], movement["status"]
-        due = self.clock.now + after + self.delay.get((payment, status), 0)
+        payment, kind = movement["payment"], movement["kind"]
+        due = self.clock.now + after + self.delay.get((payment, kind), 0)
         for _ in range(1 + (payment in self.twins)):
             event = {"id": f"evt_{next(self.serial)}", "object": "event"}
             text = json.dumps(event | {"data": movement}, separators=(",", ":"))
@@ -174,6 +176,11 @@ class Provider:
             amounts = [f"{cents / 100:.2f}" for cents in (gross, cost, gross - cost)]
             rows.writerow([f"txn_{i}", payment, kind, *amounts])
         return out.getvalue()
+
+    def paid_out(self) -> Decimal:
+        """Dollars that arrive at the merchant's bank."""
+        cents = sum(gross - cost for *_, gross, cost in self.lines) - self.kept
+        return Decimal(cents) / 100
 
     async def answer(self, request: Request, key: str) -> Response:
         body = await request.json()

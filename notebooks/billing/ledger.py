@@ -68,7 +68,9 @@ trial = books.trial_balance(admin)
 for _, sides in trial.groupby("currency")[["debit", "credit"]]:
     assert sides["debit"].sum() == sides["credit"].sum() > 0
 assert trial.set_index("account").loc["processor", "debit"] == month.IN_TRANSIT
-assert "held" not in set(trial["account"]) and books.violations(admin) == []
+accounts = set(trial["account"])
+assert {"bank", "deferred", "promotions", "bad_debt"} <= accounts
+assert "held" not in accounts and books.violations(admin) == []
 trial.map(books.money).set_index("account").rename_axis(None)
 
 # %% name="attacks"
@@ -159,7 +161,7 @@ outside = [audit.checkpoint(sealer, key)]  # kept by somebody else, such as the 
 {name: str(value)[:32] for name, value in outside[-1].items()}
 
 # %% name="tamper"
-from insider import CRIMES, commit, table
+from insider import CRIMES, commit, reconciled, table
 
 for job in month.run_jobs(month.JUNE, 1, chance):
     month.charge(app, job)
@@ -172,6 +174,9 @@ assert audit.found_by(admin, outside, key.public_key()) == set()
 stranger = audit.checkpoint(sealer, Ed25519PrivateKey.generate())
 assert audit.found_by(admin, [stranger], key.public_key()) == {"anchor"}
 assert unanchored == 2 * len(month.JOBS)
+behind = reconciled("the same, behind the checkpoint", admin, month.JUNE)
+due_last = month.cost(job, month.CONTRACT)  # by the engine's log, of the last job
+assert behind == [[job["job"], due_last, due_last - month.DOLLAR]]  # that dollar alone
 pd.DataFrame(table(found), index=audit.CHECKS).T
 
 # %% name="reconcile"
@@ -195,7 +200,7 @@ broken = found["edit, then hash it all anew"]  # as if found so today
 everybody = check_again(admin, app, TODAY, broken)
 assert everybody == len(month.JOBS) and bill(app, month.JUNE) == 0
 assert set_hold(app, breaks[:0], noticed["entry without postings"]) == everybody
-assert stopped == len(alerts) == check_again(admin, app, TODAY) == 5
+assert stopped == len(alerts) == check_again(admin, app, TODAY) == 5 == everybody - 1
 month.put_right(app, TODAY)  # reversals and new entries
 assert check_again(admin, app, TODAY) == 0 and on_hold(app) == set()
 billed_after, billed_twice = bill(app, month.JUNE), bill(app, month.JUNE)
@@ -209,6 +214,8 @@ bills = month.repaired_twice(admin, jobs, charged, wrong["error"].to_dict())
 sent, fixed = (bill / month.DOLLAR for bill in bills)
 right = sent - by_customer.loc["ada", "too much"] / month.DOLLAR
 assert fixed < right < sent
+ada = usage.index[usage["customer"] == "ada"]
+assert round(sent * month.DOLLAR) == sum(charged[job] for job in ada)
 assert round(sent - fixed, 6) == round(2 * (sent - right), 6)  # corrected twice
 print(f"sent ${sent:.2f}, should be ${right:.2f}, is now ${fixed:.2f}")
 

@@ -1,9 +1,14 @@
 """What somebody with the database's superuser can do. Each step leaves the books consistent."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date
+
 from audit import BOOKS, CHECKS, canonical, found_by, link
 from books import find, violations
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from psycopg import Connection
+from reconcile import reconcile
 
 TARGET = "bob-0520a"
 
@@ -94,15 +99,30 @@ CRIMES = {
 }
 
 
-def commit(
-    crime: str, admin: Connection, outside: list[dict], key: Ed25519PublicKey
-) -> tuple[list[str], set[str]]:
-    """Which daily checks and which of CHECKS notice it. Leaves no trace."""
+@contextmanager
+def committed(crime: str, admin: Connection) -> Iterator[None]:
+    """The books as the crime leaves them. Leaves no trace."""
     with admin.transaction(force_rollback=True):
         admin.execute("SET LOCAL session_replication_role = replica")
         for step in CRIMES[crime][0]:
             step(admin)
+        yield
+
+
+def commit(
+    crime: str, admin: Connection, outside: list[dict], key: Ed25519PublicKey
+) -> tuple[list[str], set[str]]:
+    """Which daily checks and which of CHECKS notice it."""
+    with committed(crime, admin):
         return violations(admin), found_by(admin, outside, key)
+
+
+def reconciled(crime: str, admin: Connection, day: date) -> list[list]:
+    """The real breaks that the reconciliation of that day finds after the crime."""
+    with committed(crime, admin):
+        breaks = reconcile(admin, day, day)
+    real = breaks[breaks["class"] == "real"]
+    return real[["reference", "outside", "ledger"]].to_numpy().tolist()
 
 
 def table(found: dict[str, set[str]]) -> dict[str, list[str]]:

@@ -81,7 +81,10 @@ for share, context in [(1, 0), (20, 8192), (PROMPT_SHARE, CONTEXT)]:
     assert abs(w4a16 - fp8) < 1e-9
 sweep = pd.DataFrame({f"{f} [x BF16]": ms["BF16"] / ms[f] for f in ("W4A16", "FP8")})
 (gain_few, fp8_few), (gain_many, fp8_many_tokens) = sweep.iloc[[0, -1]].values
-assert gain_few > 2.5 > fp8_few and gain_many < 1.01 < 1.4 < fp8_many_tokens
+assert (
+    gain_few == sweep["W4A16 [x BF16]"].max() > 2.5 > fp8_few
+    and gain_many < 1.01 < 1.4 < fp8_many_tokens
+)
 chat, questions, documents = (break_even / (1 + share) for share in (1, 4, 20))
 assert documents < 10 < questions < 40 < 70 < chat < 80 and 70 < bytes_until < 80
 moe = transformer("qwen3_30b_a3b")  # an expert sees the tokens times active / all
@@ -176,7 +179,7 @@ for name, rounded in candidates.items():
         judge(name)
 nearest, gptq = (judge.rows[name]["KL [nats]"] for name in candidates)
 error_nearest, error_gptq = errors.values()
-assert error_gptq > 1.1 * error_nearest > 0.1  # farther from the weights
+assert 0.5 > error_gptq > 1.1 * error_nearest > 0.1  # farther from the weights
 table = judge.table(list(candidates)).drop(columns="perplexity")
 kl_nearest, kl_gptq = table["KL [nats]"]
 assert (gptq < 0.8 * nearest).all() and 0.01 < kl_gptq < 0.02 < kl_nearest < 0.05

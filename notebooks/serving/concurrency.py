@@ -110,6 +110,7 @@ cost = Cost(max(per_step[1] - sequence, 0.1 * sequence), sequence, prefill)
 step_growth = per_step[8] / per_step[1]
 batch_gain = 8 / step_growth
 assert batch_gain > 1.1 and step_growth > 1.5  # more in all, each stream slower
+assert all(math.isclose(cost.step(b), per_step[b]) for b in BATCHES)
 curve = {b: (ms, 1000 * b / ms) for b, ms in per_step.items()}
 curve = pd.DataFrame(curve, index=["step [ms]", "tokens per CPU second"]).T
 curve.rename_axis("sequences in the batch").round(1)
@@ -150,6 +151,8 @@ assert began_low >= 0.95 > runs(SEATS + 8, 8)["in time"].max() + 0.1
 assert gap < gap_bound and goodput_low > 0.9 and CHOSEN == 12
 assert goodput_naive < queue["goodput with it"].min() - 0.08
 assert goodput_unbounded < 0.08 and LOAD == 1.3
+assert (queue["sequences + μD"] <= goodput_naive).all()
+assert all((runs(n, d)["in time"] >= began_low).all() for d, (n, *_) in rows.items())
 queue.rename_axis("deadline [requests answered by then]").round(2)
 
 # %% name="preemption" tags=["volatile"]
@@ -164,6 +167,8 @@ lost = 1 - crowded_rate / fit_rate
 answered_8, answered_32 = by_seats[8].iloc[:, 0], by_seats[32].iloc[:, 0]
 assert answered_8.min() > answered_32.max() and lost > 0.03
 assert few == 0 and half < 0.02 < fit and crowded > 2 * fit
+assert math.isclose(answered_32.mean(), (1 - lost) * answered_8.mean())
+assert answered_8.max() < 1.1  # of capacity
 preemption.rename_axis("sequences at most").round(2)
 
 # %% name="route" tags=["volatile"]
@@ -208,6 +213,7 @@ sweep = pd.DataFrame(
 ).rename_axis("offered load [share of capacity]")
 assert 0.8 < break_even <= 1.1 and sweep.iloc[-1, 0] > 0.9 > 0.1 > sweep.iloc[-1, 1]
 assert (gains[gains.index >= break_even] > 0).all() and abs(gains[0.6]) < 0.02
+assert (bounded[LOAD].min(), unbounded[LOAD].max()) == (goodput_low, goodput_unbounded)
 sweep.round(2)
 
 # %% name="late" tags=["volatile"]
@@ -279,6 +285,9 @@ phases["probe, still dead"] = await phase(guarded, CALLS, WORKERS)
 engines[2] = Engine(slots=8, context=512, cache_ram_mib=0)
 cooldown[0] += 10
 phases["probe, restarted"] = await phase(guarded, CALLS, WORKERS)
+breakers[2].opened_s = 0.0  # half-open once more, and all callers prefer replica 2
+eager = Balancer(engines, lambda load, **_: max(load), breakers)
+one_probe = await phase(eager, WORKERS, WORKERS)
 
 faults = pd.DataFrame(phases).T
 errors_rr, errors_lo, errors_cb, errors_probe, errors_after = faults.errors.tolist()
@@ -286,4 +295,6 @@ share_after = phases["probe, restarted"]["to replica 2"] / CALLS
 assert errors_rr == CALLS / 3 and errors_lo > 1.5 * errors_rr
 assert 3 <= errors_cb < 3 + WORKERS and errors_probe == 1
 assert errors_after == 0 and share_after > 0.1
+assert one_probe == {"errors": 0, "to replica 2": 1}  # others wait for its success
+assert breakers[2].opened_s is None  # which brings the replica back
 faults

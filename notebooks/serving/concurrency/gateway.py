@@ -253,4 +253,5 @@ async def left_waiting(engine, length: int) -> int:
         gateway.release()
         while not gateway.free:
             await asyncio.sleep(0.001)
+    assert len(gateway.order) == 1  # it had waited, and its turn came
     return gateway.made

@@ -1,0 +1,269 @@
+# ---
+# jupyter:
+#   qa:
+#     seconds: 14
+# ---
+
+# %% [markdown]
+# # 如何同时保证低延迟与高吞吐？ · How do you keep latency low and throughput high at once?
+#
+# 真实的引擎（llama.cpp，SmolLM2-135M）：并发与延迟、静态与连续批处理、分块预填充、前缀缓存、按阶段的时间账；H100 上的大模型按屋顶线推算。
+#
+# A real engine (llama.cpp, SmolLM2-135M): concurrency and latency, static and continuous batching, chunked prefill, the prefix cache, time by stage; large models on an H100 by roofline.
+
+# %% name="batch-curve"
+import pandas as pd
+from facts import fact
+from roofline import Replica as Devices
+from transformer_costs import transformer
+
+H100 = fact("h100_sxm")
+llama = Devices(transformer("llama_3_1_8b"), H100, value_bytes=2)
+PROMPT, OUTPUT = 2_000, 500  # tokens of a request
+
+
+def tpot_ms(devices: Devices, sequences: int, share: float = 1.0) -> float:
+    """A step in which prompts join as answers end, at a share of the peaks."""
+    return 1000 * devices.step(sequences, PROMPT, OUTPUT, share, share)[0]
+
+
+curve = {n: tpot_ms(llama, n) for n in (1, 8, 32, 64, 128, 256)}
+curve = pd.DataFrame({"TPOT [ms]": curve})
+rates = curve["tokens a second"] = 1000 * curve.index / curve["TPOT [ms]"]
+gain_64, gain_256 = rates[64] / rates[1], rates[256] / rates[64]
+slower_64, slower_256 = (
+    curve["TPOT [ms]"][n] / curve["TPOT [ms]"][1] for n in (64, 256)
+)
+ridge = llama.flops / llama.bandwidth  # tokens of a step: here arithmetic takes over
+knee_8b = ridge / (1 + PROMPT / OUTPUT)  # sequences: each brings its share of prompts
+assert 28 < gain_64 < 29 and 0.99 < gain_256 < 1.01
+assert 2 < slower_64 < 2.5 and 9 < slower_256 < 9.2
+assert 295 < ridge < 296 and 59 < knee_8b < 60
+curve.rename_axis("sequences").round(1)
+
+# %% name="budget"
+DECODING, CONTEXT = (
+    64,
+    2_250,
+)  # sequences that decode beside the chunk, and their tokens
+
+
+def mixed_ms(devices: Devices, chunk: int, share: float = 1.0) -> float:
+    """A step with `chunk` prompt tokens in it; attention inside the chunk is left out."""
+    tokens = chunk + DECODING
+    compute = 2 * devices.model.active_parameters * tokens / devices.flops
+    weights = devices.weights_read(tokens) * devices.value_bytes / devices.bandwidth
+    cache = DECODING * CONTEXT * devices.token_bytes / devices.bandwidth
+    return 1000 * (max(compute, weights) + cache) / share
+
+
+moe = Devices(transformer("qwen3_30b_a3b"), H100, value_bytes=2)
+llama_70b = Devices(transformer("llama_3_1_70b"), H100, 4, value_bytes=2)
+models = {"8B": llama, "30B-A3B": moe, "70B, 4 GPUs": llama_70b}
+DEFAULT = fact("vllm_defaults.max_num_batched_tokens")
+chunks = [0, 512, 2048, DEFAULT]
+steps_ms = {f"{n} [ms]": [mixed_ms(m, c) for c in chunks] for n, m in models.items()}
+steps_ms = pd.DataFrame(steps_ms, index=chunks)
+stall_8b, stall_moe, stall_70b = steps_ms.loc[DEFAULT]
+small_8b, alone_8b = steps_ms["8B [ms]"][2048], steps_ms["8B [ms]"][0]
+assert 130 < stall_8b < 132 and 293 < stall_70b < 294 and 54 < stall_moe < 56
+assert 37 < small_8b < 38 and 10 < alone_8b < 11
+steps_ms.rename_axis("prompt tokens in the step").round(1)
+
+# %% name="settings"
+import re
+from pathlib import Path
+
+SHARE, TPOT_MS, GAP_MS = 0.5, 40, 100  # of the peaks: assumed; two targets
+most = max(n for n in range(1, 1_000) if tpot_ms(llama, n, SHARE) <= TPOT_MS)
+chunk = max(2**k for k in range(8, 15) if mixed_ms(llama, 2**k, SHARE) <= GAP_MS)
+script = Path("serve.sh").read_text()
+flags = dict(re.findall(r"--([a-z-]+) (\w+)", script))
+assert (most, chunk) == (123, 2048)
+assert int(flags["max-num-seqs"]) == most // 10 * 10
+assert int(flags["max-num-batched-tokens"]) == chunk
+lengths = flags["random-input-len"], flags["random-output-len"]
+assert lengths == (str(PROMPT), str(OUTPUT))
+assert f"--goodput ttft:1000 tpot:{TPOT_MS}\n" in script
+tried = [int(n) for n in re.search(r"in ([\d ]+);", script)[1].split()]
+assert tried[0] < knee_8b < most < tried[-1] and 120 in tried
+print(f"{most} sequences in {TPOT_MS} ms a token, chunks of {chunk} in {GAP_MS} ms")
+
+# %% name="sweep-hits" tags=["sweep"] flips="break_even"
+from math import ceil
+
+# As on the page on concurrency: what the KV cache of one GPU holds.
+vllm, WORKSPACE = fact("vllm_defaults"), 3e9  # bytes: assumed
+memory = vllm["gpu_memory_utilization"] * fact("cuda_memory.h100_gib") * 2**30
+free = memory - 2 * llama.model.parameters - WORKSPACE
+block = vllm["block_size_tokens"]
+fit = int(free // (block * llama.token_bytes)) // ceil((PROMPT + OUTPUT) / block)
+hits = {}
+for hit in (0, 0.25, 0.5, 0.75, 0.9, 1):  # of each prompt, found in the prefix cache
+    knee_there = ridge / (1 + (1 - hit) * PROMPT / OUTPUT)
+    running = min(knee_there, fit)
+    weights = llama.weights_read(1) * llama.value_bytes / llama.bandwidth
+    seconds = weights + running * CONTEXT * llama.token_bytes / llama.bandwidth
+    hits[hit] = knee_there, running / seconds
+columns = ["knee [sequences]", "output [tokens a second]"]
+sweep = pd.DataFrame(hits, index=columns).T.rename_axis("hit rate [share]")
+break_even = 1 - (ridge / fit - 1) * OUTPUT / PROMPT
+more_with_hits = sweep.iloc[3, 1] / sweep.iloc[0, 1] - 1
+assert fit == 179 and 0.83 < break_even < 0.84
+knees = sweep["knee [sequences]"]
+assert knees[0.75] < fit < knees[0.9] and 58 < knees[0] < 60
+assert 0.3 < more_with_hits < 0.5 and sweep.iloc[4, 1] == sweep.iloc[5, 1]
+sweep.round(2)
+
+# %% name="curve" tags=["volatile"]
+from callers import Stream, cpu_ms, latencies, measured, predicted, summary
+from continuous_batching import Cost, Replica, Request
+from language_model import Engine
+
+SEATS = 8
+SETTINGS = {"slots": SEATS, "context": 2048, "cache_ram_mib": 0, "n_ubatch": 16}
+engine = Engine(**SETTINGS)
+engine.complete(["warm up"], 1)
+
+
+async def alike(count: int, prompt: int, output: int) -> pd.Series:
+    """Equal requests at once: of each mean latency, the less of two."""
+    seen = []
+    for _ in range(2):
+        streams = [Stream(prompt=prompt, output=output) for _ in range(count)]
+        await measured(engine, streams, count)
+        seen.append(latencies(streams).mean())
+    return pd.concat(seen, axis=1).min(axis=1)
+
+
+alone, full = (await alike(1, 1, 8))["TPOT"], (await alike(SEATS, 1, 6))["TPOT"]
+per_prompt = (await alike(1, 32, 2))["TTFT"] / 32
+sequence = (full - alone) / (SEATS - 1)  # a line through both
+cost = Cost(max(alone - sequence, 0.1 * sequence), sequence, per_prompt)
+batch_gain = SEATS * alone / full
+assert full > 2 * alone and batch_gain < gain_64 / 8  # little is shared on this CPU
+print(
+    f"{cost.base:.1f} + {cost.sequence:.1f} a sequence + {cost.prompt:.1f} a token [ms]"
+)
+
+# %% name="concurrency" tags=["volatile"]
+LENGTHS = [(1, 8), (3, 5), (1, 6), (2, 8), (1, 5), (2, 7), (1, 8), (3, 6)] * 2
+TARGET = cost.step(5)  # ms a token
+CALLERS = 1, 2, SEATS, 2 * SEATS
+real, model = {}, {}
+for callers in CALLERS:
+    streams = [Stream(prompt=p, output=n) for p, n in LENGTHS[: 4 * callers]]
+    await measured(engine, streams, callers)
+    real[callers] = summary(streams, TARGET)
+for callers in range(1, 2 * SEATS + 1):
+    requests = [Request(0, p, n) for p, n in LENGTHS[: 4 * callers]]
+    predicted(Replica(cost, SEATS), requests, callers)
+    model[callers] = summary(requests, TARGET)
+real, model = (pd.DataFrame(each).T for each in (real, model))
+single, pair, filled, twice = (real.loc[n] for n in CALLERS)
+tpot_growth = filled["TPOT"] / single["TPOT"]
+ttft_growth = twice["TTFT"] / filled["TTFT"]
+more_tokens = twice["per second"] / filled["per second"] - 1
+knee = int(model["in target"].idxmax())
+off = (real / model.loc[list(CALLERS)] - 1)[["TTFT", "TPOT", "per second"]]
+worst = off.abs().max().max()
+assert tpot_growth > 3 and ttft_growth > 1.7 > 1.4 > twice["TPOT"] / filled["TPOT"]
+assert filled["per second"] > pair["per second"] and more_tokens < 0.25
+assert pair["in target"] > 5 * filled["in target"] and 3 <= knee <= 5 < SEATS
+assert worst < 0.6
+table = real.join(model, rsuffix=", model").sort_index(axis=1)
+table.rename_axis("callers").round(0)
+
+# %% name="static" tags=["volatile"]
+MIXED = [2, 2, 2, 10, 2, 2, 2, 2] * 2  # tokens of each answer
+
+
+async def steps(waves: list[list[int]]) -> tuple[float, float]:
+    """Steps of the engine, and of a replica in virtual time."""
+    before, virtual = engine.metrics()["n_decode_total"], 0.0
+    for wave in waves:  # the next one begins when all of this one have ended
+        await measured(engine, [Stream(output=n) for n in wave], len(wave))
+        replica = Replica(Cost(1, 0, 0), SEATS)
+        predicted(replica, [Request(0, 1, n) for n in wave], len(wave))
+        virtual += replica.now
+    return engine.metrics()["n_decode_total"] - before, virtual
+
+
+steps_static, model_static = await steps([MIXED[:SEATS], MIXED[SEATS:]])
+steps_continuous, model_continuous = await steps([MIXED])
+fewer = 1 - steps_continuous / steps_static
+eight_h100 = tpot_ms(llama, 8) / tpot_ms(llama, 1) - 1
+assert 0.25 < fewer < 0.55 and eight_h100 < 0.15
+assert (model_static, model_continuous) == (20, 12)
+assert 0 <= steps_static - 20 <= 3 and 0 <= steps_continuous - 12 <= 3
+pd.DataFrame(
+    {"engine": (steps_static, steps_continuous), "model": (20, 12)},
+    index=["static", "continuous"],
+).rename_axis("steps").astype(int)
+
+# %% name="chunked" tags=["volatile"]
+from callers import while_read
+
+LONG, STREAMS, BUDGET = 64, 2, 16
+small = Engine(**SETTINGS, n_batch=BUDGET)  # the one difference: tokens in a step
+small.complete(["warm up"], 1)
+whole = await while_read(engine, LONG, STREAMS)
+cut = await while_read(small, LONG, STREAMS)
+small.stop()
+pieces = ceil(LONG / (BUDGET - STREAMS))  # each stream takes one token of a step
+got_whole, got_cut = (each["tokens of a stream"] for each in (whole, cut))
+gap_ratio = whole["longest gap [ms]"] / cut["longest gap [ms]"]
+ttft_cost = cut["TTFT [ms]"] / whole["TTFT [ms]"] - 1
+assert got_whole <= 2 < pieces - 1 <= got_cut <= pieces + 2
+assert gap_ratio > 1.8 and ttft_cost > 0.05
+pd.DataFrame({"in one step": whole, "in pieces": cut}).T.round(0)
+
+# %% name="prefix" tags=["volatile"]
+SYSTEM, QUESTIONS = list(range(2_000, 2_024)), (3_000, 4_000, 5_000)
+
+
+def computed(prompts: list[list[int]], cache: bool) -> tuple[int, float]:
+    """Prompt tokens that the engine computed, and its processor time."""
+    engine.complete([[7]], 1, id_slot=0)  # forgets what it held
+    began, ask = cpu_ms(), {"id_slot": 0, "cache_prompt": cache}
+    answers = [engine.complete([prompt], 1, **ask)[0] for prompt in prompts]
+    return sum(a["timings"]["prompt_n"] for a in answers), cpu_ms() - began
+
+
+prompts = [SYSTEM + list(range(q, q + 4)) for q in QUESTIONS]
+stamped = [[900 + i, *prompt] for i, prompt in enumerate(prompts)]
+moved = [[*prompt, 900 + i] for i, prompt in enumerate(prompts)]
+prefix = {
+    "no cache": computed(prompts, False),
+    "cache": computed(prompts, True),
+    "cache, time first": computed(stamped, True),
+    "cache, time last": computed(moved, True),
+}
+prefix = pd.DataFrame(prefix, index=["prompt tokens", "CPU [ms]"]).T
+(read_off, ms_off), (read_on, ms_on), (read_first, ms_first), (read_last, _) = (
+    prefix.to_numpy()
+)
+assert read_off == sum(map(len, prompts)) and read_on == len(SYSTEM) + 4 * 3
+assert read_first == sum(map(len, stamped)) and read_last == read_on + 3
+assert ms_on < 0.75 * ms_off and ms_first > 1.3 * ms_on
+prefix.round(0)
+
+# %% name="stages" tags=["volatile"]
+from stages import spent
+
+mix = {
+    "short chat": await spent(engine, 1, ["a b c"], 16),
+    "long document": await spent(engine, 1, ["a b c d " * 16], 2),
+    "6 at once": await spent(engine, 1, ["a b c"] * 6, 4),
+}
+stages = pd.DataFrame({name: table.mean() for name, table in mix.items()}).T
+parts = ["queue", "prefill", "decode"]
+shares = stages[parts].div(stages["whole"], axis=0)
+shares["rest"] = 1 - shares.sum(axis=1)
+first_off = (stages["queue"] + stages["prefill"]) / stages["first token"] - 1
+chat_decode, document_prefill = shares["decode"].iloc[0], shares["prefill"].iloc[1]
+burst_queue, rest = shares["queue"].iloc[2], shares["rest"].max()
+assert shares[parts].idxmax(axis=1).tolist() == ["decode", "prefill", "queue"]
+assert min(chat_decode, document_prefill) > 0.6 and burst_queue > 0.5
+assert shares["rest"].min() > -0.02 and rest < 0.3 and first_off.abs().max() < 0.4
+shares.round(2)

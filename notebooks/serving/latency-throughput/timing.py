@@ -7,15 +7,33 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 import httpx
+import numpy as np
 import pandas as pd
 from continuous_batching import Replica, Request
 from model_service import LOCAL
+
+TTFT, TPOT = "TTFT [ms]", "TPOT [ms]"
+RATE, GOOD = "tokens per CPU second", "of them in target"
+COLUMNS = TTFT, TPOT, RATE, GOOD
 
 
 def cpu_ms() -> float:
     """The clock: processor time of this process, which the engine shares. It stands still
     while a neighbour has the processor."""
     return 1000 * time.process_time()
+
+
+@dataclass
+class Curve:
+    """A Cost of the replica, as measured: milliseconds of a step by its sequences, and for
+    each prompt token."""
+
+    steps: dict[int, float]
+    prompt: float
+
+    def step(self, sequences: int, prompt_tokens: int = 0) -> float:
+        between = np.interp(sequences, list(self.steps), list(self.steps.values()))
+        return float(between) + self.prompt * prompt_tokens
 
 
 @dataclass
@@ -69,21 +87,16 @@ def predicted(replica: Replica, requests: Iterable[Request], callers: int) -> No
 def latencies(requests: list[Request]) -> pd.DataFrame:
     """Milliseconds from asking to the first token, and for each token after it."""
     rows = [(r.first - r.at, (r.done - r.first) / (r.output - 1)) for r in requests]
-    return pd.DataFrame(rows, columns=["TTFT", "TPOT"])
+    return pd.DataFrame(rows, columns=[TTFT, TPOT])
 
 
-def within(requests: list[Request], ttft: float, tpot: float) -> pd.Series:
-    seen = latencies(requests)
-    return (seen["TTFT"] <= ttft) & (seen["TPOT"] <= tpot)
-
-
-def summary(requests: list[Request], tpot: float) -> dict[str, float]:
+def summary(requests: list[Request], target: float) -> dict[str, float]:
     """Mean latencies; tokens a second, and those of requests within the target."""
-    tokens = pd.Series([r.output for r in requests])
-    good = tokens[within(requests, float("inf"), tpot)]
+    seen, tokens = latencies(requests), pd.Series([r.output for r in requests])
     seconds = (max(r.done for r in requests) - min(r.at for r in requests)) / 1000
-    rates = {"per second": tokens.sum() / seconds, "in target": good.sum() / seconds}
-    return latencies(requests).mean().to_dict() | rates
+    good = tokens[seen[TPOT] <= target]
+    rates = {RATE: tokens.sum() / seconds, GOOD: good.sum() / seconds}
+    return seen.mean().to_dict() | rates
 
 
 async def while_read(engine, prompt: int, streams: int) -> dict[str, float]:

@@ -1,7 +1,7 @@
 # ---
 # jupyter:
 #   qa:
-#     seconds: 14
+#     seconds: 15
 # ---
 
 # %% [markdown]
@@ -30,14 +30,15 @@ def tpot_ms(devices: Devices, sequences: int, share: float = 1.0) -> float:
 curve = {n: tpot_ms(llama, n) for n in (1, 8, 32, 64, 128, 256)}
 curve = pd.DataFrame({"TPOT [ms]": curve})
 rates = curve["tokens a second"] = 1000 * curve.index / curve["TPOT [ms]"]
-gain_64, gain_256 = rates[64] / rates[1], rates[256] / rates[64]
+gain_8, gain_64 = rates[8] / rates[1], rates[64] / rates[1]
+gain_256 = rates[256] / rates[64]
 slower_64, slower_256 = (
     curve["TPOT [ms]"][n] / curve["TPOT [ms]"][1] for n in (64, 256)
 )
 ridge = llama.flops / llama.bandwidth  # tokens of a step: here arithmetic takes over
 knee_8b = ridge / (1 + PROMPT / OUTPUT)  # sequences: each brings its share of prompts
 knee_long = ridge / (1 + 500 / 4_000)  # short prompts, long answers
-assert 28 < gain_64 < 29 and 0.99 < gain_256 < 1.01
+assert 7 < gain_8 < 7.1 and 28 < gain_64 < 29 and 0.99 < gain_256 < 1.01
 assert 2 < slower_64 < 2.5 and 9 < slower_256 < 9.2
 assert 295 < ridge < 296 and 59 < knee_8b < 60 and 262 < knee_long < 263
 curve.rename_axis("sequences").round(1)
@@ -68,6 +69,7 @@ steps_ms = pd.DataFrame(steps_ms, index=chunks)
 stall_8b, stall_moe, stall_70b = steps_ms.loc[DEFAULT]
 small_8b, alone_8b = steps_ms["8B [ms]"][2048], steps_ms["8B [ms]"][0]
 assert 130 < stall_8b < 132 and 293 < stall_70b < 294 and 54 < stall_moe < 56
+assert steps_ms.iloc[0, 1] > 2 * alone_8b  # more to read, less to compute
 assert 37 < small_8b < 38 and 10 < alone_8b < 11
 kv_mb = PROMPT * llama.token_bytes / 1e6  # from a prefill to a decode pool
 kv_move_ms = 1000 * kv_mb / 1000 / H100["network_gb_s"]
@@ -144,16 +146,16 @@ async def alike(count: int, prompt: int, output: int) -> pd.Series:
 curve_ms = {n: (await alike(n, 1, 6))[TPOT] for n in (1, 4, SEATS)}
 per_prompt = (await alike(1, 32, 2))[TTFT] / 32
 cost = timing.Curve(curve_ms, per_prompt)
-alone, full = curve_ms[1], curve_ms[SEATS]
-batch_gain = SEATS * alone / full
-assert full > 2 * alone and batch_gain < 2.5 < gain_64 / 8  # little is shared here
-steps_cpu = pd.DataFrame({"TPOT [ms]": curve_ms})
-steps_cpu[RATE] = 1000 * steps_cpu.index / steps_cpu["TPOT [ms]"]
+steps_cpu = pd.DataFrame({TPOT: curve_ms})
+steps_cpu[RATE] = 1000 * steps_cpu.index / steps_cpu[TPOT]
+batch_gain = steps_cpu[RATE][SEATS] / steps_cpu[RATE][1]
+# This CPU is soon bound by arithmetic.
+assert curve_ms[SEATS] > 2 * curve_ms[1] and 0.9 < batch_gain < gain_8 / 2
 steps_cpu.rename_axis("sequences").round(1)
 
 # %% name="concurrency" tags=["volatile"]
 LENGTHS = [(1, 8), (3, 5), (1, 6), (2, 8), (1, 5), (2, 7), (1, 8), (3, 6)] * 2
-TARGET = cost.step(5)  # ms a token
+TARGET = cost.step(4)  # ms a token
 CALLERS = 1, 2, SEATS, 2 * SEATS
 real, model = {}, {}
 for callers in CALLERS:
@@ -172,11 +174,14 @@ more_tokens = twice[RATE] / filled[RATE] - 1
 knee = int(model[GOOD].idxmax())
 off = (real / model.loc[list(CALLERS)] - 1).abs().max()
 off_tpot, off_rate, off_ttft = off[TPOT], off[RATE], off[TTFT]
-assert tpot_growth > 3 and ttft_growth > 1.7 > 1.4 > twice[TPOT] / filled[TPOT]
-assert filled[RATE] > pair[RATE] and more_tokens < 0.25
-assert pair[GOOD] > 5 * filled[GOOD] and 2 <= knee <= 5 < SEATS
-assert twice[GOOD] < 0.2 * twice[RATE] and real[RATE].idxmax() >= SEATS
-assert max(off_tpot, off_rate) < 0.5 and off_ttft < 0.8
+# Neighbours make single numbers up to half as large again, so all leave room for it.
+assert tpot_growth > 3 and ttft_growth > 1.5 * twice[TPOT] / filled[TPOT]
+assert max(filled[RATE], twice[RATE]) > pair[RATE] and abs(more_tokens) < 0.4
+assert pair[GOOD] > 5 * filled[GOOD] and twice[GOOD] < 0.2 * twice[RATE]
+assert model[RATE].idxmax() >= SEATS > 5 >= knee >= 2
+assert model[RATE].max() < 1.01 * model[RATE][SEATS]
+assert 0.6 < single[RATE] * single[TPOT] / 1000 < 1.1  # 1,000 ms a second
+assert max(off_tpot, off_rate) < 0.7 and off_ttft < 1
 table = pd.concat({"engine": real, "model": model.loc[list(CALLERS)]})
 table.swaplevel().sort_index().rename_axis(["callers", ""]).round(0)
 
@@ -188,27 +193,26 @@ async def steps(waves: list[list[int]]) -> tuple[float, float]:
     """Steps of the engine, and of a replica in virtual time."""
     before, virtual = engine.metrics()["n_decode_total"], 0.0
     for wave in waves:  # the next one begins when all of this one have ended
-        streams = [timing.Stream(output=n) for n in wave]
-        await timing.measured(engine, streams, len(wave))
+        await timing.together(engine, [timing.Stream(output=n) for n in wave])
         replica = Replica(Cost(1, 0, 0), SEATS)
         timing.predicted(replica, [Request(0, 1, n) for n in wave], len(wave))
         virtual += replica.now
-    return engine.metrics()["n_decode_total"] - before, virtual
+    return engine.metrics()["n_decode_total"] - before - len(waves), virtual
 
 
 steps_static, model_static = await steps([MIXED[:SEATS], MIXED[SEATS:]])
 steps_continuous, model_continuous = await steps([MIXED])
 fewer = 1 - steps_continuous / steps_static
 eight_h100 = tpot_ms(llama, 8) / tpot_ms(llama, 1) - 1
-assert 0.15 < fewer < 0.55 and eight_h100 < 0.15
+assert 0.2 < fewer < 0.5 and 0.12 < eight_h100 < 0.15
 assert (model_static, model_continuous) == (20, 12)
-assert 0 <= steps_static - 20 <= 5 and 0 <= steps_continuous - 12 <= 4
+assert abs(steps_static - 20) <= 3 and abs(steps_continuous - 12) <= 3
 rows = (steps_static, model_static), (steps_continuous, model_continuous)
 counted = pd.DataFrame(rows, ["static", "continuous"], ["engine", "model"])
 counted.rename_axis("batching, in steps").astype(int)
 
 # %% name="chunked" tags=["volatile"]
-LONG, STREAMS, BUDGET = 64, 2, 16
+LONG, STREAMS, BUDGET = 64, 4, 12
 small = Engine(**SETTINGS, n_batch=BUDGET)  # the one difference: tokens in a step
 small.complete(["warm up"], 1)
 whole = await timing.while_read(engine, LONG, STREAMS)
@@ -219,7 +223,7 @@ got_whole, got_cut = (each["tokens of a stream"] for each in (whole, cut))
 gap_ratio = whole["longest gap [ms]"] / cut["longest gap [ms]"]
 ttft_cost = cut["TTFT [ms]"] / whole["TTFT [ms]"] - 1
 assert got_whole <= 2 < pieces - 1 <= got_cut <= pieces + 2
-assert gap_ratio > 1.8 and ttft_cost > 0.05
+assert gap_ratio > 1.8 and ttft_cost > 0.1
 pd.DataFrame({"in one step": whole, "in pieces": cut}).T.round(0)
 
 # %% name="prefix" tags=["volatile"]

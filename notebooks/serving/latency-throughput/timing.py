@@ -84,6 +84,16 @@ def predicted(replica: Replica, requests: Iterable[Request], callers: int) -> No
 # --8<-- [end:closed]
 
 
+async def together(engine, requests: list[Stream]) -> None:
+    """All come while the engine reads another prompt, a step that ends before they begin."""
+    async with httpx.AsyncClient(**LOCAL) as client:
+        other = asyncio.create_task(send(client, engine, Stream(prompt=24, output=1)))
+        while not engine.metrics()["requests_processing"]:
+            await asyncio.sleep(0.001)
+        await measured(engine, requests, len(requests))
+        await other
+
+
 def latencies(requests: list[Request]) -> pd.DataFrame:
     """Milliseconds from asking to the first token, and for each token after it."""
     rows = [(r.first - r.at, (r.done - r.first) / (r.output - 1)) for r in requests]

@@ -87,7 +87,7 @@ def predicted(replica: Replica, requests: Iterable[Request], callers: int) -> No
 async def together(engine, requests: list[Stream]) -> None:
     """All come while the engine reads another prompt, a step that ends before they begin."""
     async with httpx.AsyncClient(**LOCAL) as client:
-        other = asyncio.create_task(send(client, engine, Stream(prompt=24, output=1)))
+        other = asyncio.create_task(send(client, engine, Stream(prompt=48, output=1)))
         while not engine.metrics()["requests_processing"]:
             await asyncio.sleep(0.001)
         await measured(engine, requests, len(requests))

@@ -1,2 +1,2 @@
 vllm serve meta-llama/Llama-3.1-8B-Instruct \
-  --max-num-seqs 120 --max-num-batched-tokens 2048
+  --max-num-seqs 100 --max-num-batched-tokens 2048

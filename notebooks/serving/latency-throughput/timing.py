@@ -13,7 +13,7 @@ from continuous_batching import Replica, Request
 from model_service import LOCAL
 
 TTFT, TPOT = "TTFT [ms]", "TPOT [ms]"
-RATE, GOOD = "tokens per CPU second", "of them in target"
+RATE, GOOD = "tokens per CPU second", "of them in TPOT target"
 COLUMNS = TTFT, TPOT, RATE, GOOD
 
 

@@ -214,7 +214,7 @@ def goodput(target: float) -> pd.DataFrame:
 
 def last_good(table: pd.DataFrame) -> int:
     """Callers beyond which less than half of the tokens are within the target."""
-    return int(table.index[table[GOOD] > 0.5 * table[RATE]].max())
+    return max(table.index[table[GOOD] > 0.5 * table[RATE]], default=0)
 
 
 real = {}

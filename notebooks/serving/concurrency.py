@@ -19,10 +19,10 @@ import math
 from facts import fact
 from transformer_costs import transformer
 
-llama, vllm = transformer("llama_3_1_8b"), fact("vllm_defaults")
+llama, share = transformer("llama_3_1_8b"), fact("vllm_defaults.gpu_memory_utilization")
 WORKSPACE = 3e9  # bytes: assumed
-memory = vllm["gpu_memory_utilization"] * fact("cuda_memory.h100_gib") * 2**30
-kv_kib, block = llama.kv_bytes() / 1024, vllm["block_size_tokens"]
+memory = share * fact("cuda_memory.h100_gib") * 2**30
+kv_kib, block = llama.kv_bytes() / 1024, fact("vllm_defaults.block_size_tokens")
 kv_bytes = memory - 2 * llama.parameters - WORKSPACE
 kv_blocks = int(kv_bytes // (block * llama.kv_bytes()))
 kv_ktokens = kv_blocks * block / 1000

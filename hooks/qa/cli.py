@@ -171,18 +171,17 @@ def _mutate(project: Project, names: list[str], minutes: float | None) -> None:
 
 def _try_mutants(project: Project, books: list[notebooks.Notebook]) -> int:
     """How many there are, all caught. Raises Failures."""
-    planted = [(book, mutant) for book in books for mutant in mutants.read(book)]
-    by_name = {book.name: book for book in books}
-    pairs = [(book.name, mutant) for book, mutant in planted]
-    failures = mutants.run_all(by_name, pairs, project.cache)
+    planted = {book.name: mutants.read(book) for book in books}
+    pairs = [(name, mutant) for name, mine in planted.items() for mutant in mine]
+    failures = mutants.run_all({book.name: book for book in books}, pairs, project.cache)
     wrong = {failure.path for failure in failures}
     for book in books:
-        mine = [mutant for each, mutant in planted if each is book]
+        mine = planted[book.name]
         if not wrong & {mutant.path for mutant in mine}:
             caught.keep(book, len(mine))
     if failures:
         raise Failures(failures)
-    return len(planted)
+    return len(pairs)
 
 
 def _explore(project: Project, names: list[str]) -> None:
